@@ -1,0 +1,66 @@
+# The one door. `make` alone lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo inbox test check lint format types layers generate generated lock chromium clean
+
+help:  ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# Two layers in one environment: what the demo needs, and on top what tests and checks need.
+# --require-hashes: what is installed is what was locked. The project itself is linked, not copied.
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.demo  ## run the bot against a simulated Telegram and city, and show its events
+	$(BIN)/python -m termin_bot.simulation $(ARGS)
+
+inbox: $(VENV)/.demo  ## run the local stand-in for Umami
+	$(BIN)/otel-umami inbox $(ARGS)
+
+chromium:
+	@scripts/chromium.sh
+
+test: $(VENV)/.dev chromium  ## set up what tests need, and run them
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types layers generated test  ## everything CI runs
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(VENV)/.dev  ## format the code and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+generate: $(VENV)/.dev  ## rewrite every file that is derived from code
+	$(BIN)/python scripts/generate.py
+
+generated: $(VENV)/.dev
+	$(BIN)/python scripts/generate.py --check
+
+lock:  ## resolve the dependencies again and write the hashed requirement files
+	scripts/lock.sh
+
+clean:  ## remove what make made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache build dist
