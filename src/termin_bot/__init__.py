@@ -1,0 +1,1 @@
+"""The Munich Appointment Bot."""

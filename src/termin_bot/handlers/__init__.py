@@ -1,0 +1,1 @@
+"""Telegram in, Telegram out: no SQL, no HTTP, no rules."""

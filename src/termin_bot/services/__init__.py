@@ -1,0 +1,1 @@
+"""What the bot decides; what happened is recorded here, after it is stored."""

@@ -1,0 +1,28 @@
+"""What the bot keeps, and how it is read and written."""
+
+from termin_bot.storage.database import Database, UnitOfWork
+from termin_bot.storage.repositories import SUBMITTING
+from termin_bot.storage.tables import (
+    ANY_OFFICE,
+    Appointment,
+    BookingSession,
+    Person,
+    SlotRow,
+    Subscription,
+    Table,
+    ToldSlot,
+)
+
+__all__ = [
+    "ANY_OFFICE",
+    "SUBMITTING",
+    "Appointment",
+    "BookingSession",
+    "Database",
+    "Person",
+    "SlotRow",
+    "Subscription",
+    "Table",
+    "ToldSlot",
+    "UnitOfWork",
+]

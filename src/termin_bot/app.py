@@ -1,0 +1,231 @@
+"""The composition root: the one place that knows every concrete class."""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from typing import Any, Final, Literal
+
+import httpx
+from telegram import LinkPreviewOptions, Update
+from telegram.constants import ParseMode
+from telegram.error import InvalidToken, TelegramError
+from telegram.ext import AIORateLimiter, ApplicationBuilder, Defaults, TypeHandler
+from telegram.request import HTTPXRequest
+
+from otel_umami_exporter import SettingsError, SpoolError, __version__
+from termin_bot import logging_setup
+from termin_bot.bot import Bot, PtbApplication, Timers
+from termin_bot.handlers.calls import Services
+from termin_bot.handlers.dispatch import Dispatcher
+from termin_bot.munich import MunichClient, Solver
+from termin_bot.services.booking import Booking
+from termin_bot.services.catalogue import CatalogueShelf
+from termin_bot.services.clock import Clock
+from termin_bot.services.endings import Endings
+from termin_bot.services.health import HealthGauge
+from termin_bot.services.notifying import Notifying, ReminderRule
+from termin_bot.services.observing import RecordingObserver
+from termin_bot.services.people import People
+from termin_bot.services.polling import Poller
+from termin_bot.services.submitting import Submitting
+from termin_bot.services.subscriptions import Subscriptions
+from termin_bot.services.sweeping import Sweeper
+from termin_bot.services.watching import Watching
+from termin_bot.settings import BotSettingsError, Settings, load
+from termin_bot.storage import Database
+from termin_bot.telegram_messenger import TelegramMessenger
+from termin_bot.telemetry import configure
+from termin_bot.updates import PersonalUpdateProcessor
+
+_log: Final = logging.getLogger(__name__)
+_JITTER: Final = 0.15
+_TELEMETRY_SECONDS: Final = 1.0
+_EXIT_SETTINGS: Final = 2
+_EXIT_TROUBLE: Final = 1
+
+
+def build(
+    settings: Settings,
+    *,
+    timers: Literal["automatic", "manual"] = "automatic",
+    clock: Clock = time.time,
+    chance: random.Random | None = None,
+    telegram_transport: httpx.AsyncBaseTransport | None = None,
+    munich_transport: httpx.AsyncBaseTransport | None = None,
+    captcha_solver: Solver | None = None,
+) -> Bot:
+    """
+    Assemble the bot; nothing is opened before `Bot.start`.
+
+    Args:
+        settings: what the operator decided.
+        timers: manual leaves checking and sweeping to `watch_once` and `sweep_once`.
+        clock: epoch seconds.
+        chance: where jitter and the order of notifications come from.
+        telegram_transport: in place of the network, for a Telegram in memory.
+        munich_transport: in place of the network, for a city in memory.
+        captcha_solver: in place of a worker process.
+
+    """
+    logging_setup.hush()  # whoever runs this bot: no library logs what people type
+    chance = chance or random.Random()  # noqa: S311  fairness and jitter, no secret
+    database = Database(settings.database_url)
+    city = MunichClient(
+        user_agent=user_agent(settings.munich_contact),
+        base_url=settings.munich_base_url,
+        captcha_mode=settings.munich_captcha,
+        solver=captcha_solver,
+        observer=RecordingObserver(),
+        transport=munich_transport,
+        clock=clock,
+        chance=chance.random,
+    )
+    shelf = CatalogueShelf(city, clock)
+    people = People(database.work, clock)
+    application = _application(settings, people, telegram_transport)
+    messenger = TelegramMessenger(application.bot)
+    endings = Endings(city, clock)
+    submitting = Submitting(work=database.work, city=city, shelf=shelf, endings=endings, clock=clock)
+    services = Services(
+        people=people,
+        subscriptions=Subscriptions(database.work, shelf, clock, settings.munich_captcha),
+        booking=Booking(
+            work=database.work,
+            city=city,
+            shelf=shelf,
+            endings=endings,
+            submitting=submitting,
+            clock=clock,
+            session_seconds=settings.booking_session_seconds,
+        ),
+        shelf=shelf,
+    )
+    dispatcher = Dispatcher(services, messenger)
+    application.add_handler(TypeHandler(Update, dispatcher.handle))
+    application.add_error_handler(dispatcher.failed)
+    notifying = Notifying(
+        work=database.work,
+        people=people,
+        messenger=messenger,
+        clock=clock,
+        rule=ReminderRule(settings.reminder_seconds if settings.reminders_enabled else None),
+        chance=chance,
+    )
+    watching = Watching(
+        work=database.work,
+        shelf=shelf,
+        poller=Poller(city, database.work, clock),
+        notifying=notifying,
+        people=people,
+        messenger=messenger,
+        gauge=HealthGauge(settings.health_alert_cycles),
+        clock=clock,
+        captcha_mode=settings.munich_captcha,
+    )
+    sweeper = Sweeper(
+        work=database.work,
+        shelf=shelf,
+        endings=endings,
+        submitting=submitting,
+        people=people,
+        messenger=messenger,
+        clock=clock,
+    )
+    return Bot(
+        application=application,
+        database=database,
+        city=city,
+        watching=watching,
+        sweeper=sweeper,
+        timers=_timers(settings, timers, chance),
+    )
+
+
+def _application(settings: Settings, people: People, transport: httpx.AsyncBaseTransport | None) -> PtbApplication:
+    os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's opt-in; without it every 429 warns of a deprecation
+    options: dict[str, Any] = {} if transport is None else {"transport": transport}
+    return (
+        ApplicationBuilder()
+        .token(settings.telegram_bot_token.get_secret_value())
+        .base_url(f"{settings.telegram_base_url}/bot")
+        .request(HTTPXRequest(connection_pool_size=64, httpx_kwargs=options))
+        .get_updates_request(HTTPXRequest(httpx_kwargs=options))
+        .defaults(Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True)))
+        .rate_limiter(AIORateLimiter(max_retries=2))
+        .concurrent_updates(PersonalUpdateProcessor(people))
+        .job_queue(None)
+        .build()
+    )
+
+
+def _timers(settings: Settings, timers: Literal["automatic", "manual"], chance: random.Random) -> Timers:
+    interval, floor = settings.check_interval_seconds, settings.check_floor_seconds
+
+    def until_next_check() -> float:
+        return max(floor, interval * chance.uniform(1 - _JITTER, 1 + _JITTER))
+
+    automatic = timers == "automatic"
+    return Timers(
+        check=until_next_check if automatic else None,
+        sweep=(lambda: settings.sweep_interval_seconds) if automatic else None,
+        stop_within=settings.shutdown_seconds,
+    )
+
+
+def user_agent(contact: str) -> str:
+    """Return who we tell the city that we are."""
+    said = "".join(each for each in contact if each.isascii() and each.isprintable() and each not in "()")
+    return f"munich-appointment-bot/{__version__}" + (f" ({said.strip()})" if said.strip() else "")
+
+
+def run(settings: Settings) -> int:
+    """Run the bot until SIGINT or SIGTERM, and return the exit status."""
+    token = settings.telegram_bot_token.get_secret_value()
+    logging_setup.set_up(settings.log_level, secrets=(token, token.partition(":")[2]))
+    try:
+        telemetry = configure(
+            analytics=settings.analytics_enabled,
+            endpoint=settings.umami_endpoint,
+            website_id=settings.umami_website_id,
+        )
+    except (SettingsError, SpoolError) as error:
+        return _refuse(str(error))
+    try:
+        return asyncio.run(_serve(settings))
+    except InvalidToken:
+        return _refuse("TELEGRAM_BOT_TOKEN: Telegram does not know this token")
+    except TelegramError as error:
+        _log.error("Telegram cannot be reached: %s", type(error).__name__)
+        return _EXIT_TROUBLE
+    finally:
+        telemetry.shutdown(timeout_seconds=_TELEMETRY_SECONDS)
+
+
+async def _serve(settings: Settings) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(wanted, stopping.set)
+    async with build(settings):
+        _log.info("the bot is running")
+        await stopping.wait()
+        _log.info("stopping")
+    return 0
+
+
+def main() -> int:
+    """Read the settings and run; one clear line and exit status 2 when a setting is missing or malformed."""
+    try:
+        settings = load()
+    except BotSettingsError as error:
+        return _refuse(str(error))
+    return run(settings)
+
+
+def _refuse(reason: str) -> int:
+    print(reason, file=sys.stderr)  # noqa: T201  the one line that the operator needs
+    return _EXIT_SETTINGS

@@ -1,0 +1,137 @@
+"""The running bot: starting, the two background loops, stopping in order."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from telegram import BotCommand, Update
+from telegram.error import TelegramError
+from telegram.ext import Application
+
+from termin_bot import texts
+from termin_bot.munich import MunichClient
+from termin_bot.services.sweeping import Sweeper
+from termin_bot.services.watching import Watching
+from termin_bot.storage import Database
+
+_log: Final = logging.getLogger(__name__)
+ALLOWED_UPDATES: Final = (Update.MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER)
+
+PtbApplication = Application[Any, Any, Any, Any, Any, Any]
+Sleep = Callable[[float], Awaitable[object]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timers:
+    """When the background loops run. With *check* or *sweep* None, only when `watch_once` or `sweep_once` is called."""
+
+    check: Callable[[], float] | None
+    sweep: Callable[[], float] | None
+    stop_within: float
+    sleep: Sleep = asyncio.sleep
+
+
+class Bot:
+    """
+    The bot, assembled: `async with bot:` starts it, and stops it at the end of the block.
+
+    Its doors for tests and simulations: `watch_once`, `sweep_once`, `database`, `application`.
+    """
+
+    def __init__(
+        self,
+        *,
+        application: PtbApplication,
+        database: Database,
+        city: MunichClient,
+        watching: Watching,
+        sweeper: Sweeper,
+        timers: Timers,
+    ) -> None:
+        self.application = application
+        self.database = database
+        self._city = city
+        self._watching = watching
+        self._sweeper = sweeper
+        self._timers = timers
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """
+        Bring the database up to date and begin to take updates.
+
+        Raises:
+            telegram.error.TelegramError: Telegram cannot be reached, or does not know the token.
+        """
+        try:
+            await self.database.migrate()
+            await self.application.initialize()
+        except BaseException:
+            await self._close()
+            raise
+        await self._publish_commands()
+        await self.application.start()
+        assert self.application.updater is not None
+        await self.application.updater.start_polling(allowed_updates=list(ALLOWED_UPDATES))
+        if self._timers.check is not None:
+            self._tasks.append(asyncio.create_task(self._every(self._timers.check, self.watch_once), name="watching"))
+        if self._timers.sweep is not None:
+            self._tasks.append(asyncio.create_task(self._every(self._timers.sweep, self.sweep_once), name="sweeping"))
+
+    async def stop(self) -> None:
+        """Stop in order, within the time that the settings allow; reservations stay, a restart goes on with them."""
+        try:
+            async with asyncio.timeout(self._timers.stop_within):
+                await self._stop_working()
+        except TimeoutError:
+            _log.warning("stopped with work under way")
+        await self._close()
+
+    async def watch_once(self) -> None:
+        """Run one check cycle."""
+        await self._watching.run_cycle()
+
+    async def sweep_once(self) -> None:
+        """End the bookings that ran out, and take up those that an earlier run left behind."""
+        await self._sweeper.sweep()
+
+    async def _stop_working(self) -> None:
+        updater = self.application.updater
+        if updater is not None and updater.running:
+            await updater.stop()  # First, so that nothing new comes in.
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.application.running:
+            await self.application.stop()  # Then, so that what came in is finished.
+
+    async def _close(self) -> None:
+        with suppress(RuntimeError):  # updates that did not finish in time make it complain
+            await self.application.shutdown()
+        await self._city.aclose()
+        await self.database.close()  # Last: everything above may still write.
+
+    async def _publish_commands(self) -> None:
+        listed = [BotCommand(name, said) for name, said in texts.COMMAND_DESCRIPTIONS.items()]
+        try:
+            await self.application.bot.set_my_commands(listed)
+        except TelegramError as error:
+            _log.warning("the menu of commands could not be published: %s", type(error).__name__)
+
+    async def _every(self, pause: Callable[[], float], job: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await job()
+            except Exception as error:  # noqa: BLE001  one bad round must not end the loop; its text may hold anything
+                _log.error("%s failed: %s", job.__name__, type(error).__name__)
+            await self._timers.sleep(pause())

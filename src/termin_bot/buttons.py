@@ -1,0 +1,247 @@
+"""
+What the inline buttons say: typed values, written into Telegram's callback data and read back.
+
+Callback data is at most 64 bytes and holds row ids and catalogue ids only: never a date, never anything about a person.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Final, Literal, get_args
+
+from termin_bot.events import ButtonContext, ButtonId
+
+LIMIT_BYTES: Final = 64
+Preset = Literal["7", "14", "28", "90", "any"]
+MenuCommand = Literal["help", "subscribe", "myservices", "setdates", "stop"]
+ShortcutCommand = Literal["help", "subscribe", "myservices", "setdates", "cancel"]
+
+
+@dataclass(frozen=True)
+class Menu:
+    """A command, chosen from the menu under /start."""
+
+    command: MenuCommand
+
+    @property
+    def route(self) -> ButtonId:
+        """The button's name in analytics."""
+        return _MENU[self.command]
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A command, offered under another message."""
+
+    command: ShortcutCommand
+
+    @property
+    def route(self) -> ButtonId:
+        """The button's name in analytics."""
+        return _SHORTCUT[self.command]
+
+
+@dataclass(frozen=True)
+class ServicePage:
+    """Turn to a page of the list of services."""
+
+    page: int
+    route: ButtonId = "subscribe.page"
+
+
+@dataclass(frozen=True)
+class PickService:
+    """Watch this service."""
+
+    service_id: int
+    route: ButtonId = "subscribe.service"
+
+
+@dataclass(frozen=True)
+class PickOffice:
+    """Watch this service at this office; 0 is any office."""
+
+    service_id: int
+    office_id: int
+    route: ButtonId = "subscribe.office"
+
+
+@dataclass(frozen=True)
+class RemoveSubscription:
+    """Watch this no longer."""
+
+    subscription_id: int
+    route: ButtonId = "myservices.remove"
+
+
+@dataclass(frozen=True)
+class DatesTarget:
+    """Set the dates of this subscription; 0 is all."""
+
+    subscription_id: int
+    route: ButtonId = "setdates.target"
+
+
+@dataclass(frozen=True)
+class DatesPreset:
+    """Set the dates of this subscription (0 is all) to a usual range."""
+
+    subscription_id: int
+    preset: Preset
+    route: ButtonId = "setdates.preset"
+
+
+@dataclass(frozen=True)
+class StopConfirm:
+    """Delete everything about me."""
+
+    route: ButtonId = "stop.confirm"
+
+
+@dataclass(frozen=True)
+class StopKeep:
+    """Do not delete anything."""
+
+    route: ButtonId = "stop.keep"
+
+
+@dataclass(frozen=True)
+class Book:
+    """Book: begin with this free appointment."""
+
+    slot_id: int
+    route: ButtonId = "book.start"
+
+
+@dataclass(frozen=True)
+class PickTime:
+    """Reserve this free appointment."""
+
+    slot_id: int
+    route: ButtonId = "book.time"
+
+
+@dataclass(frozen=True)
+class SkipQuestion:
+    """Leave an optional question of the booking unanswered."""
+
+    session_id: int
+    route: ButtonId = "book.skip"
+
+
+@dataclass(frozen=True)
+class ConfirmBooking:
+    """Book what the summary shows."""
+
+    session_id: int
+    route: ButtonId = "book.confirm"
+
+
+@dataclass(frozen=True)
+class CancelBooking:
+    """End the booking and give the appointment back."""
+
+    session_id: int
+    route: ButtonId = "book.cancel"
+
+
+Button = (
+    Menu
+    | Shortcut
+    | ServicePage
+    | PickService
+    | PickOffice
+    | RemoveSubscription
+    | DatesTarget
+    | DatesPreset
+    | StopConfirm
+    | StopKeep
+    | Book
+    | PickTime
+    | SkipQuestion
+    | ConfirmBooking
+    | CancelBooking
+)
+
+_MENU: Final[dict[MenuCommand, ButtonId]] = {
+    "help": "menu.help",
+    "subscribe": "menu.subscribe",
+    "myservices": "menu.myservices",
+    "setdates": "menu.setdates",
+    "stop": "menu.stop",
+}
+_SHORTCUT: Final[dict[ShortcutCommand, ButtonId]] = {
+    "help": "shortcut.help",
+    "subscribe": "shortcut.subscribe",
+    "myservices": "shortcut.myservices",
+    "setdates": "shortcut.setdates",
+    "cancel": "shortcut.cancel",
+}
+_PREFIXES: Final[dict[str, type[Button]]] = {
+    "m": Menu,
+    "g": Shortcut,
+    "p": ServicePage,
+    "s": PickService,
+    "o": PickOffice,
+    "r": RemoveSubscription,
+    "dt": DatesTarget,
+    "dp": DatesPreset,
+    "sy": StopConfirm,
+    "sn": StopKeep,
+    "b": Book,
+    "t": PickTime,
+    "k": SkipQuestion,
+    "c": ConfirmBooking,
+    "x": CancelBooking,
+}
+_PREFIX_OF: Final = {button: prefix for prefix, button in _PREFIXES.items()}
+_CONTEXTS: Final[dict[str, ButtonContext]] = {
+    "menu": "menu_message",
+    "shortcut": "settings_message",
+    "subscribe": "subscription_message",
+    "myservices": "subscription_message",
+    "setdates": "settings_message",
+    "stop": "settings_message",
+    "book": "booking_message",
+}
+_WORDS: Final = {"command": frozenset({*_MENU, *_SHORTCUT}), "preset": frozenset(get_args(Preset))}
+_NUMBER_LIMIT: Final = 2**63
+
+
+def encode(button: Button) -> str:
+    """Return the callback data of *button*: at most 64 bytes of ASCII."""
+    values = [str(getattr(button, each.name)) for each in fields(button) if each.name != "route"]
+    data = ":".join([_PREFIX_OF[type(button)], *values])
+    assert len(data) <= LIMIT_BYTES, "numbers and closed lists cannot be longer"
+    return data
+
+
+def parse(data: str) -> Button | None:
+    """Return the button that wrote *data*, or None: old and foreign data are no error, people keep old messages."""
+    prefix, *values = data.split(":")
+    kind = _PREFIXES.get(prefix)
+    if kind is None:
+        return None
+    names = [each.name for each in fields(kind) if each.name != "route"]
+    if len(names) != len(values):
+        return None
+    arguments: dict[str, int | str] = {}
+    for name, value in zip(names, values, strict=True):
+        if name in _WORDS:
+            if value not in _WORDS[name]:
+                return None
+            arguments[name] = value
+        elif value.isascii() and value.isdigit() and int(value) < _NUMBER_LIMIT:
+            arguments[name] = int(value)
+        else:
+            return None
+    if (kind is Menu and arguments["command"] not in _MENU) or (
+        kind is Shortcut and arguments["command"] not in _SHORTCUT
+    ):
+        return None
+    return kind(**arguments)  # type: ignore[arg-type]  # checked against the fields just above
+
+
+def context_of(button: Button) -> ButtonContext:
+    """Return the kind of message that *button* hangs under."""
+    if isinstance(button, Book):
+        return "notification_message"
+    return _CONTEXTS[button.route.partition(".")[0]]

@@ -1,0 +1,170 @@
+"""From an update to its handler, and from the handler's answer to the screen; records commands and presses."""
+
+from collections.abc import Awaitable
+from typing import Final, Literal, cast
+
+from opentelemetry import trace
+from telegram import CallbackQuery, Update
+from telegram.error import BadRequest, Forbidden, TelegramError
+from telegram.ext import ContextTypes
+
+from otel_umami_exporter import record, use_visitor
+from termin_bot import buttons, operations, texts
+from termin_bot.events import ButtonClicked, CommandExecuted, CommandFailure, CommandName, CommandSource
+from termin_bot.handlers.calls import Answer, Call, Services
+from termin_bot.handlers.commands import COMMANDS, unknown
+from termin_bot.handlers.messages import typed
+from termin_bot.handlers.presses import PRESSES, STALE
+from termin_bot.munich import MunichError
+from termin_bot.screens import Screen
+from termin_bot.services.people import Visit
+from termin_bot.services.ports import Accepted, Blocked, NoSuchMessage
+from termin_bot.telegram_messenger import TelegramMessenger
+from termin_bot.tracing import VISITOR, mark_failed
+from termin_bot.updates import ButtonPressed, CommandGiven, Incoming, TextTyped, WasBlocked, current, update_failed
+
+_TOAST_LIMIT: Final = 200
+_CITY_AWAY: Final = Answer(Screen(texts.CITY_AWAY), failure="city_unavailable")
+
+
+class UndeliveredError(Exception):
+    """Telegram did not take an answer; the person is there, so trying again may help them."""
+
+
+class Dispatcher:
+    """The one handler that python-telegram-bot knows of."""
+
+    def __init__(self, services: Services, messenger: TelegramMessenger) -> None:
+        self._services = services
+        self._messenger = messenger
+
+    async def handle(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
+        """Handle one update."""
+        incoming = current()
+        if incoming.trouble is not None:
+            raise incoming.trouble
+        match incoming.route:
+            case WasBlocked():
+                await self._services.people.blocked(incoming.telegram_id)
+            case CommandGiven() | ButtonPressed() | TextTyped() if incoming.visit is None:
+                await self._stranger(update, incoming)
+            case CommandGiven() | ButtonPressed() | TextTyped():
+                assert incoming.visit is not None
+                await self._person(update, incoming, incoming.visit)
+            case _:
+                pass  # being unblocked was noticed on arrival, and the rest is none of our business
+
+    async def failed(self, update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
+        """Answer kindly, once, when handling failed."""
+        assert context.error is not None
+        update_failed(trace.get_current_span(), context.error)
+        if not isinstance(update, Update) or update.effective_user is None:
+            return
+        if update.callback_query is not None:
+            await _toast(update.callback_query, None)
+        await self._messenger.show(update.effective_user.id, Screen(texts.TROUBLE))
+
+    async def _stranger(self, update: Update, incoming: Incoming) -> None:
+        """
+        Meet somebody who has not sent /start: with it, they are one of us; else we ask for it.
+
+        What strangers do is traced but no business event: there is no visitor to it yet.
+        """
+        user, route = update.effective_user, incoming.route
+        assert user is not None
+        if not (isinstance(route, CommandGiven) and route.name == "start"):
+            if update.callback_query is not None:
+                await _toast(update.callback_query, None)
+            await self._messenger.show(user.id, Screen(texts.STRANGER))
+            return
+        visit = await self._services.people.register(
+            user.id, language=(user.language_code or "en")[:16], has_username=user.username is not None
+        )
+        trace.get_current_span().set_attribute(VISITOR, visit.visitor)
+        with use_visitor(visit.visitor):
+            call = Call(visit=visit, services=self._services, text=route.argument, is_new=True)
+            await self._show(update, visit, await self._run("start", "typed", call))
+
+    async def _person(self, update: Update, incoming: Incoming, visit: Visit) -> None:
+        match incoming.route:
+            case CommandGiven(name, argument):
+                call = Call(visit=visit, services=self._services, text=argument)
+                await self._show(update, visit, await self._run(name, "typed", call))
+            case ButtonPressed(button):
+                await self._pressed(update, visit, button)
+            case TextTyped(text):
+                call = Call(visit=visit, services=self._services, text=text)
+                await self._show(update, visit, await _or_city_away(typed(call)))
+
+    async def _pressed(self, update: Update, visit: Visit, button: buttons.Button | None) -> None:
+        call = Call(visit=visit, services=self._services)
+        if button is None:
+            record(ButtonClicked(button_id="unknown", context="unknown"))
+            answer = STALE
+        else:
+            record(ButtonClicked(button_id=button.route, context=buttons.context_of(button)))
+            match button:
+                case buttons.Menu(command):
+                    answer = await self._run(command, "menu_selection", call)
+                case buttons.Shortcut(command):
+                    answer = await self._run(command, "button_click", call)
+                case _:
+                    answer = await _or_city_away(PRESSES[type(button)](call, button))
+        query = update.callback_query
+        assert query is not None
+        if answer.is_stale:
+            await _toast(query, answer.screen.text)
+            return
+        await _toast(query, None)
+        await self._show(update, visit, answer)
+
+    async def _run(self, name: str, source: CommandSource, call: Call) -> Answer:
+        """Run a command, and record that it ran, however it ended."""
+        failure: CommandFailure | None = "error"
+        try:
+            answer = await _or_city_away(COMMANDS.get(name, unknown)(call))
+            failure = answer.failure
+            return answer
+        finally:
+            status: Literal["success", "failure"] = "success" if failure is None else "failure"
+            event = CommandExecuted(
+                command_name=_command_name(name), source=source, status=status, failure_reason=failure
+            )
+            record(event)
+
+    async def _show(self, update: Update, visit: Visit, answer: Answer) -> None:
+        pressed = update.callback_query.message if update.callback_query is not None else None
+        outcome = None
+        if answer.in_place and pressed is not None:
+            outcome = await self._messenger.replace(visit.telegram_id, pressed.message_id, answer.screen)
+        if outcome is None or isinstance(outcome, NoSuchMessage):
+            outcome = await self._messenger.show(visit.telegram_id, answer.screen)
+        match outcome:
+            case Accepted():
+                pass
+            case Blocked():
+                await self._services.people.blocked(visit.telegram_id)
+            case _:
+                raise UndeliveredError(type(outcome).__name__)
+
+
+async def _or_city_away(answering: Awaitable[Answer]) -> Answer:
+    try:
+        return await answering
+    except MunichError as error:
+        mark_failed(trace.get_current_span(), error)
+        return _CITY_AWAY
+
+
+async def _toast(query: CallbackQuery, text: str | None) -> None:
+    """Take the waiting sign off the button; a press of long ago cannot be answered, and that is no error."""
+    try:
+        await query.answer(None if text is None else text[:_TOAST_LIMIT])
+    except (BadRequest, Forbidden):
+        return
+    except TelegramError as error:
+        raise UndeliveredError(type(error).__name__) from None
+
+
+def _command_name(name: str) -> CommandName:
+    return cast("CommandName", f"/{name}") if name in operations.COMMANDS else "unknown"

@@ -1,0 +1,24 @@
+"""Messages that are no commands: answers to what was asked last."""
+
+from termin_bot import texts
+from termin_bot.handlers import booking
+from termin_bot.handlers.calls import Answer, Call
+from termin_bot.screens import Screen
+
+
+async def typed(call: Call) -> Answer:
+    """Take a typed message for what it answers."""
+    if call.visit.asking is None:
+        return Answer(Screen(texts.UNKNOWN_TEXT))
+    if call.visit.asking == "dates":
+        return await _dates(call)
+    return await booking.answer(call)
+
+
+async def _dates(call: Call) -> Answer:
+    dates = call.services.subscriptions.typed_range(call.text)
+    if dates is None:
+        return Answer(Screen(texts.DATES_INVALID))
+    if not await call.services.subscriptions.set_dates(call.visit, dates):
+        return Answer(Screen(texts.NO_SUBSCRIPTIONS))
+    return Answer(Screen(texts.dates_set(dates.start, dates.end)))

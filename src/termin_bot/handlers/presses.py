@@ -1,0 +1,97 @@
+"""The inline buttons, except those of a booking."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from termin_bot import buttons, keyboards, texts
+from termin_bot.handlers import booking
+from termin_bot.handlers.calls import Answer, Call
+from termin_bot.screens import Screen
+from termin_bot.services.subscriptions import ALL, Added, ChooseOffice, DateRange, LimitReached, LinkOnly, NotOffered
+
+PressHandler = Callable[[Call, Any], Awaitable[Answer]]
+STALE: Final = Answer(Screen(texts.STALE_BUTTON), is_stale=True)
+
+
+async def service_page(call: Call, button: buttons.ServicePage) -> Answer:
+    """Turn the page of the list of services."""
+    catalogue = await call.services.shelf.current()
+    return Answer(keyboards.services(catalogue.bookable_services, button.page), in_place=True)
+
+
+async def pick_service(call: Call, button: buttons.PickService) -> Answer:
+    """Watch a service, or ask for the office first."""
+    return _subscribed(await call.services.subscriptions.offer(call.visit, button.service_id))
+
+
+async def pick_office(call: Call, button: buttons.PickOffice) -> Answer:
+    """Watch a service at this office."""
+    return _subscribed(await call.services.subscriptions.add(call.visit, button.service_id, button.office_id))
+
+
+def _subscribed(result: Added | ChooseOffice | LimitReached | NotOffered | LinkOnly) -> Answer:
+    match result:
+        case Added(watched):
+            return Answer(keyboards.subscribed(watched), in_place=True)
+        case ChooseOffice():
+            return Answer(keyboards.offices(result), in_place=True)
+        case LinkOnly():
+            return Answer(keyboards.link_only(result), in_place=True)
+        case LimitReached():
+            return Answer(Screen(texts.LIMIT), failure="limit_reached")
+        case NotOffered():
+            return Answer(Screen(texts.NOT_OFFERED))
+
+
+async def remove_subscription(call: Call, button: buttons.RemoveSubscription) -> Answer:
+    """Watch something no longer."""
+    name = await call.services.subscriptions.remove(call.visit, button.subscription_id)
+    return STALE if name is None else Answer(Screen(texts.removed(name)), in_place=True)
+
+
+async def dates_target(call: Call, button: buttons.DatesTarget) -> Answer:
+    """Ask for the days that suit for this subscription, or for all."""
+    target = await call.services.subscriptions.await_dates(call.visit, button.subscription_id)
+    if target is None:
+        return STALE
+    name = None if button.subscription_id == ALL else target.service_name
+    return Answer(keyboards.dates(button.subscription_id, name), in_place=True)
+
+
+async def dates_preset(call: Call, button: buttons.DatesPreset) -> Answer:
+    """Set one of the usual ranges."""
+    subscriptions = call.services.subscriptions
+    dates = DateRange(None, None) if button.preset == "any" else subscriptions.coming_days(int(button.preset))
+    if not await subscriptions.set_dates(call.visit, dates, button.subscription_id):
+        return STALE
+    return Answer(Screen(texts.dates_set(dates.start, dates.end)), in_place=True)
+
+
+async def stop_confirm(call: Call, _button: buttons.StopConfirm) -> Answer:
+    """Delete everything about this person, and give a reserved appointment back."""
+    farewell = await call.services.people.stop(call.visit)
+    if farewell.booking is not None:
+        await call.services.booking.abandoned(farewell.booking, call.visit.visitor)
+    return Answer(Screen(texts.STOPPED), in_place=True)
+
+
+async def stop_keep(_call: Call, _button: buttons.StopKeep) -> Answer:
+    """Delete nothing."""
+    return Answer(Screen(texts.STOP_KEPT), in_place=True)
+
+
+PRESSES: Final[Mapping[type[buttons.Button], PressHandler]] = {
+    buttons.ServicePage: service_page,
+    buttons.PickService: pick_service,
+    buttons.PickOffice: pick_office,
+    buttons.RemoveSubscription: remove_subscription,
+    buttons.DatesTarget: dates_target,
+    buttons.DatesPreset: dates_preset,
+    buttons.StopConfirm: stop_confirm,
+    buttons.StopKeep: stop_keep,
+    buttons.Book: booking.book,
+    buttons.PickTime: booking.pick_time,
+    buttons.SkipQuestion: booking.skip_question,
+    buttons.ConfirmBooking: booking.confirm,
+    buttons.CancelBooking: booking.cancel,
+}

@@ -1,0 +1,179 @@
+"""The screens with buttons: which button hangs under what."""
+
+from collections.abc import Sequence
+from typing import Final, get_args
+
+from termin_bot import texts
+from termin_bot.buttons import (
+    Book,
+    CancelBooking,
+    ConfirmBooking,
+    DatesPreset,
+    DatesTarget,
+    Menu,
+    PickOffice,
+    PickService,
+    PickTime,
+    Preset,
+    RemoveSubscription,
+    ServicePage,
+    Shortcut,
+    SkipQuestion,
+    StopConfirm,
+    StopKeep,
+)
+from termin_bot.munich import Service
+from termin_bot.screens import Key, Screen
+from termin_bot.services.booking_results import Question, Summary
+from termin_bot.services.notices import (
+    BookingExpired,
+    BookingFailed,
+    BookingSucceeded,
+    DatesOver,
+    Notice,
+    Offer,
+    SlotsFree,
+    SlotsGone,
+)
+from termin_bot.services.subscriptions import ALL, ChooseOffice, LinkOnly, Watched
+
+PAGE_SIZE: Final = 8
+_SHORTCUTS: Final = (
+    Key(texts.LABEL_SET_DATES, Shortcut("setdates")),
+    Key(texts.LABEL_MY_SERVICES, Shortcut("myservices")),
+)
+
+
+def menu(text: str, offered: Service | None = None) -> Screen:
+    """Show what there is to do; *offered* is the service a deep link named."""
+    first = () if offered is None else ((Key(f"Watch: {texts.short(offered.name)}", PickService(offered.id)),),)
+    return Screen(
+        text,
+        (
+            *first,
+            (Key(texts.LABEL_SUBSCRIBE, Menu("subscribe")), Key(texts.LABEL_MY_SERVICES, Menu("myservices"))),
+            (Key(texts.LABEL_SET_DATES, Menu("setdates")), Key(texts.LABEL_HELP, Menu("help"))),
+            (Key(texts.LABEL_STOP, Menu("stop")),),
+        ),
+    )
+
+
+def services(listed: Sequence[Service], page: int) -> Screen:
+    """Show one page of the list of services; a page beyond the end is the last one."""
+    last = max(0, (len(listed) - 1) // PAGE_SIZE)
+    page = min(page, last)
+    rows = [
+        (Key(texts.short(each.name), PickService(each.id)),)
+        for each in listed[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
+    ]
+    turn = []
+    if page > 0:
+        turn.append(Key(texts.LABEL_BACK, ServicePage(page - 1)))
+    if page < last:
+        turn.append(Key(texts.LABEL_MORE, ServicePage(page + 1)))
+    return Screen(texts.CHOOSE_SERVICE, (*rows, *([tuple(turn)] if turn else [])))
+
+
+def offices(choice: ChooseOffice) -> Screen:
+    """Show the offices that offer a service."""
+    rows = [(Key(texts.short(label), PickOffice(choice.service_id, office_id)),) for office_id, label in choice.offices]
+    anywhere = (Key(texts.LABEL_ANY_OFFICE, PickOffice(choice.service_id, ALL)),)
+    return Screen(texts.choose_office(choice.service_name), (anywhere, *rows))
+
+
+def subscribed(watched: Watched) -> Screen:
+    """Say what is watched now."""
+    return Screen(texts.subscribed(watched.service_name, watched.offices), (_SHORTCUTS,))
+
+
+def link_only(result: LinkOnly) -> Screen:
+    """Give the link to the city's own page."""
+    return Screen(texts.link_only(result.service_name), ((Key(texts.LABEL_CITY_PAGE, opens=result.link),),))
+
+
+def my_services(mine: Sequence[Watched]) -> Screen:
+    """List what a person watches."""
+    lines = [texts.watched(each.service_name, each.offices, each.date_from, each.date_to) for each in mine]
+    rows = [(Key(f"Stop watching {texts.short(each.service_name)}", RemoveSubscription(each.id)),) for each in mine]
+    return Screen("\n".join([texts.MY_SERVICES, *lines]), (*rows, _SHORTCUTS[:1]))
+
+
+def targets(mine: Sequence[Watched]) -> Screen:
+    """Ask which subscription the dates are for."""
+    rows = [(Key(texts.short(each.service_name), DatesTarget(each.id)),) for each in mine]
+    return Screen(texts.CHOOSE_TARGET, ((Key(texts.LABEL_ALL_SERVICES, DatesTarget(ALL)),), *rows))
+
+
+def dates(subscription_id: int, service_name: str | None) -> Screen:
+    """Ask for the days that suit."""
+    presets: tuple[Preset, ...] = get_args(Preset)
+    keys = [Key(texts.PRESET_LABELS[each], DatesPreset(subscription_id, each)) for each in presets]
+    return Screen(
+        texts.ask_dates(service_name),
+        (tuple(keys[:2]), tuple(keys[2:4]), tuple(keys[4:]), (Key(texts.LABEL_CANCEL, Shortcut("cancel")),)),
+    )
+
+
+def stop() -> Screen:
+    """Ask once more before everything is deleted."""
+    return Screen(texts.STOP_ASK, ((Key(texts.LABEL_DELETE, StopConfirm()),), (Key(texts.LABEL_KEEP, StopKeep()),)))
+
+
+def times(booking_id: int, text: str, offers: Sequence[Offer]) -> Screen:
+    """Offer times to reserve."""
+    rows = [(Key(texts.short(texts.offered_slot(each.start, each.office)), PickTime(each.slot_id)),) for each in offers]
+    return Screen(text, (*rows, (Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(booking_id)),)))
+
+
+def question(asked: Question) -> Screen:
+    """Ask for the next detail of a booking."""
+    reason = None if asked.invalid is None else asked.invalid.reason
+    skip = ((Key(texts.LABEL_SKIP, SkipQuestion(asked.booking_id)),),) if asked.is_optional else ()
+    return Screen(
+        texts.question(asked.step, asked.label, asked.held_until, reason),
+        (*skip, (Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(asked.booking_id)),)),
+    )
+
+
+def summary(shown: Summary) -> Screen:
+    """Show a booking before the city is asked."""
+    return Screen(
+        texts.summary(shown.service_name, shown.office, shown.start, shown.details, shown.held_until),
+        (
+            (Key(texts.LABEL_CONFIRM, ConfirmBooking(shown.booking_id)),),
+            (Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(shown.booking_id)),),
+        ),
+    )
+
+
+def already_booking(booking_id: int, service_name: str) -> Screen:
+    """Say that one booking at a time is enough."""
+    return Screen(texts.already_booking(service_name), ((Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(booking_id)),),))
+
+
+def notice(told: Notice) -> Screen:
+    """Give words to what the bot tells of its own accord."""
+    match told:
+        case SlotsFree():
+            return _slots_free(told)
+        case SlotsGone():
+            return Screen(texts.slots_gone(told.service_name, told.at))
+        case BookingExpired():
+            return Screen(texts.booking_expired(told.service_name))
+        case BookingSucceeded():
+            return Screen(texts.booked_meanwhile(told.service_name, told.activation_minutes))
+        case BookingFailed():
+            return Screen(texts.booking_failed(told.service_name, told.reason))
+        case DatesOver():
+            return Screen(texts.dates_over(told.service_name))
+
+
+def _slots_free(told: SlotsFree) -> Screen:
+    listed = [texts.offered_slot(each.start, each.office) for each in told.offers]
+    text = texts.slots_free(
+        told.service_name, listed, told.total - len(told.offers), is_reminder=told.kind == "reminder"
+    )
+    keys = [Key(f"Book {texts.slot(each.start)}", Book(each.slot_id)) for each in told.offers]
+    pairs = [tuple(keys[at : at + 2]) for at in range(0, len(keys), 2)]
+    more = (Key(texts.LABEL_CITY_PAGE, opens=told.link), Key(texts.LABEL_MY_SERVICES, Shortcut("myservices")))
+    return Screen(text, (*pairs, more))

@@ -1,0 +1,73 @@
+"""
+The names of the bot's operations: one CONSUMER root span per Telegram update, named here and nowhere else.
+
+They are page views in Umami, so they are a closed list: what a person typed is never part of a name.
+"""
+
+from typing import Final
+
+COMMANDS: Final = ("start", "help", "subscribe", "myservices", "setdates", "stop", "cancel")
+
+BUTTON_ROUTES: Final = (
+    "menu.help",
+    "menu.subscribe",
+    "menu.myservices",
+    "menu.setdates",
+    "menu.stop",
+    "shortcut.help",
+    "shortcut.subscribe",
+    "shortcut.myservices",
+    "shortcut.setdates",
+    "shortcut.cancel",
+    "subscribe.page",
+    "subscribe.service",
+    "subscribe.office",
+    "myservices.remove",
+    "setdates.target",
+    "setdates.preset",
+    "stop.confirm",
+    "stop.keep",
+    "book.start",
+    "book.time",
+    "book.skip",
+    "book.confirm",
+    "book.cancel",
+    "unknown",
+)
+
+CONVERSATIONS: Final = {
+    "name_entry": "conversation booking.name",
+    "email_entry": "conversation booking.email",
+    "telephone_entry": "conversation booking.telephone",
+    "text_entry": "conversation booking.text",
+    "dates": "conversation setdates.range",
+}
+"""What a typed message is, by the question that the person was asked last."""
+
+UNKNOWN_COMMAND: Final = "command unknown"
+TEXT: Final = "message text"
+BLOCKED: Final = "blocked"
+UNBLOCKED: Final = "unblocked"
+IGNORED: Final = "ignored"
+"""An update that is none of the bot's business, such as one from a group: traced, never a page view."""
+
+
+def command(name: str) -> str:
+    """Return the operation of a command; typed names that we do not know share one."""
+    return f"command /{name}" if name in COMMANDS else UNKNOWN_COMMAND
+
+
+def button(route: str) -> str:
+    """Return the operation of a button's route."""
+    return f"button {route}"
+
+
+OPERATIONS: Final = (
+    *(command(name) for name in COMMANDS),
+    UNKNOWN_COMMAND,
+    *(button(route) for route in BUTTON_ROUTES),
+    *CONVERSATIONS.values(),
+    TEXT,
+    BLOCKED,
+    UNBLOCKED,
+)

@@ -1,0 +1,69 @@
+"""What a step of a booking comes to; the Telegram side gives it words."""
+
+from dataclasses import dataclass, field
+
+from termin_bot.events import Step
+from termin_bot.services.notices import Offer
+from termin_bot.services.questions import Invalid
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimesOffered:
+    """Choose a time; the first is the one that was pressed."""
+
+    booking_id: int
+    service_name: str
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Somebody was faster; choose another time."""
+
+    booking_id: int
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What the person is to type next; the appointment is held until *held_until*."""
+
+    booking_id: int
+    step: Step
+    label: str
+    is_optional: bool
+    held_until: float
+    invalid: Invalid | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Everything is there: confirm or cancel. What a person typed does not print itself."""
+
+    booking_id: int
+    service_name: str
+    office: str
+    start: int
+    held_until: float
+    details: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AlreadyBooking:
+    """One booking at a time."""
+
+    booking_id: int
+    service_name: str
+
+
+@dataclass(frozen=True)
+class NoBooking:
+    """There is no such booking (any more)."""
+
+
+@dataclass(frozen=True)
+class SlotUnavailable:
+    """This appointment is not free any more."""
+
+
+Prompt = Question | Summary

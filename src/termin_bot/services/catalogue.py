@@ -1,0 +1,71 @@
+"""The city's catalogue, asked for at most hourly."""
+
+import asyncio
+from typing import Final
+
+from termin_bot.munich import Catalogue, CatalogueSource, MunichError, Office
+from termin_bot.services.clock import Clock
+
+FRESH_SECONDS: Final = 3600
+RETRY_SECONDS: Final = 61
+_PAGE: Final = "https://stadt.muenchen.de/buergerservice/terminvereinbarung.html#/services"
+
+
+class CatalogueShelf:
+    """Keeps the latest catalogue; an old one is better than none while the city does not answer."""
+
+    def __init__(self, source: CatalogueSource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._catalogue: Catalogue | None = None
+        self._ask_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> Catalogue:
+        """
+        Return the catalogue.
+
+        Raises:
+            MunichError: there is none yet, and the city gives none.
+        """
+        async with self._lock:
+            if self._catalogue is not None and self._clock() < self._ask_at:
+                return self._catalogue
+            try:
+                self._catalogue = await self._source.catalogue()
+                self._ask_at = self._clock() + FRESH_SECONDS
+            except MunichError:
+                if self._catalogue is None:
+                    raise
+                self._ask_at = self._clock() + RETRY_SECONDS
+            return self._catalogue
+
+    async def current_or_empty(self) -> Catalogue:
+        """Return the catalogue, or an empty one: for names only, where a missing name is no reason to stop."""
+        try:
+            return await self.current()
+        except MunichError:
+            return Catalogue(services={}, offices={}, relations=())
+
+
+def service_name(catalogue: Catalogue, service_id: int) -> str:
+    """Return the service's name, or a neutral one for a service that left the catalogue."""
+    service = catalogue.services.get(service_id)
+    return service.name if service is not None else f"Service {service_id}"
+
+
+def office_label(catalogue: Catalogue, office_id: int) -> str:
+    """Return what tells this office from others, or a neutral name for one that left the catalogue."""
+    office = catalogue.offices.get(office_id)
+    return office.label if office is not None else f"Office {office_id}"
+
+
+def offices_of(catalogue: Catalogue, service_id: int, chosen: tuple[int, ...]) -> tuple[Office, ...]:
+    """Return the offices to ask: the chosen ones that still offer the service, or all when any will do."""
+    offering = catalogue.offices_for(service_id)
+    return tuple(each for each in offering if not chosen or each.id in chosen)
+
+
+def page_of(service_id: int, office_id: int | None = None) -> str:
+    """Return the address of the city's own page about a service."""
+    return f"{_PAGE}/{service_id}" + (f"/locations/{office_id}" if office_id is not None else "")

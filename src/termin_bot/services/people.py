@@ -1,0 +1,159 @@
+"""Who is here: arriving, blocking, leaving."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from otel_umami_exporter import record
+from termin_bot.events import (
+    Step,
+    UserBlockedBot,
+    UserReengaged,
+    UserRegistered,
+    UserStopped,
+    UserUnblocked,
+)
+from termin_bot.services.clock import Clock, timestamp, whole_days
+from termin_bot.services.ports import Work
+from termin_bot.storage import BookingSession, Person, UnitOfWork
+
+REENGAGED_AFTER_DAYS: Final = 30
+_VISITOR_BYTES: Final = 18  # 24 characters
+
+Asking = Step | Literal["dates", "submitting"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A person's update being handled: who they are to us, and what we asked them last."""
+
+    person_id: int
+    telegram_id: int = field(repr=False)
+    visitor: str
+    previous_seen_at: float
+    asking: Asking | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Farewell:
+    """What was deleted, as far as others still need to know it."""
+
+    booking: BookingSession | None
+
+
+class People:
+    """Registers, recognises and forgets people."""
+
+    def __init__(
+        self, work: Work, clock: Clock, new_visitor: Callable[[], str] = lambda: secrets.token_urlsafe(_VISITOR_BYTES)
+    ) -> None:
+        self._work = work
+        self._clock = clock
+        self._new_visitor = new_visitor
+
+    async def find(self, telegram_id: int) -> Visit | None:
+        """Return who this is, without taking it for a sign of life."""
+        async with self._work() as work:
+            person = await work.people.by_telegram_id(telegram_id)
+            return None if person is None else await _visit(work, person)
+
+    async def arrive(self, telegram_id: int, *, with_command: bool) -> Visit | None:
+        """Return who this is, None for a stranger, and note that they are here: a block is over with that."""
+        async with self._work() as work:
+            person = await work.people.by_telegram_id(telegram_id)
+            if person is None:
+                return None
+            visit = await _visit(work, person)
+            now = self._clock()
+            blocked_at, person.blocked_at = person.blocked_at, None
+            person.last_seen_at = now
+            if with_command:
+                person.last_command_at = now
+                person.asked_dates_for = None  # they want something else now
+            await work.commit()
+        if blocked_at is not None:
+            record(UserUnblocked(days_blocked=whole_days(now - blocked_at)), visitor=visit.visitor)
+        return visit
+
+    async def register(self, telegram_id: int, *, language: str, has_username: bool) -> Visit:
+        """Welcome a stranger, and record that they are one no more."""
+        now = self._clock()
+        async with self._work() as work:
+            person = await work.people.add(
+                Person(
+                    telegram_id=telegram_id,
+                    visitor=self._new_visitor(),
+                    language=language,
+                    registered_at=now,
+                    last_seen_at=now,
+                    last_command_at=now,
+                )
+            )
+            visit = await _visit(work, person)
+            await work.commit()
+        record(UserRegistered(username="set" if has_username else "anonymous"), visitor=visit.visitor)
+        return visit
+
+    def returned(self, visit: Visit) -> None:
+        """Record the return of somebody who was long away."""
+        days = whole_days(self._clock() - visit.previous_seen_at)
+        if days > REENGAGED_AFTER_DAYS:
+            record(UserReengaged(days_inactive=days), visitor=visit.visitor)
+
+    async def blocked(self, telegram_id: int) -> None:
+        """Note that this person blocked the bot; once per block, whoever says it first."""
+        async with self._work() as work:
+            person = await work.people.by_telegram_id(telegram_id)
+            if person is None or person.blocked_at is not None:
+                return
+            person.blocked_at = self._clock()
+            last, visitor = person.last_command_at, person.visitor
+            await work.commit()
+        record(
+            UserBlockedBot(last_command_timestamp=None if last is None else timestamp(last)),
+            visitor=visitor,
+        )
+
+    async def ask_no_more(self, visit: Visit) -> bool:
+        """Wait no longer for dates to be typed; False when nobody did."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is None or person.asked_dates_for is None:
+                return False
+            person.asked_dates_for = None
+            await work.commit()
+            return True
+
+    async def stop(self, visit: Visit) -> Farewell:
+        """Delete everything about a person; what their booking held is for the caller to give back."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is None:
+                return Farewell(booking=None)
+            subscriptions = await work.subscriptions.of(person.id)
+            booking = await work.bookings.of(person.id)
+            days = whole_days(self._clock() - person.registered_at)
+            await work.people.delete(person.id)
+            await work.commit()
+        record(
+            UserStopped(days_since_registration=days, total_subscriptions_at_stop=len(subscriptions)),
+            visitor=visit.visitor,
+        )
+        return Farewell(booking=booking)
+
+
+async def _visit(work: UnitOfWork, person: Person) -> Visit:
+    booking = await work.bookings.of(person.id)
+    asking: Asking | None = None
+    if person.asked_dates_for is not None:
+        asking = "dates"
+    elif booking is not None:
+        asking = booking.step  # type: ignore[assignment]  # only booking services write it, from the same list
+    return Visit(
+        person_id=person.id,
+        telegram_id=person.telegram_id,
+        visitor=person.visitor,
+        previous_seen_at=person.last_seen_at,
+        asking=asking,
+    )

@@ -1,0 +1,164 @@
+"""Asking the city for an appointment, and finishing what a restart interrupted; the citizen confirms, never we."""
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from termin_bot.events import BookingFailure
+from termin_bot.munich import (
+    BookingGateway,
+    Contact,
+    MunichBlacklisted,
+    MunichCaptchaFailed,
+    MunichError,
+    MunichRateLimited,
+    MunichRefused,
+    ReservationExpired,
+    SlotGone,
+)
+from termin_bot.services.catalogue import CatalogueShelf, service_name
+from termin_bot.services.clock import Clock
+from termin_bot.services.endings import Endings, credentials
+from termin_bot.services.ports import Work
+from termin_bot.storage import Appointment, BookingSession
+
+_log: Final = logging.getLogger(__name__)
+_DETAILS: Final = frozenset(
+    {
+        "invalidFamilyName",
+        "invalidEmail",
+        "invalidTelephone",
+        "invalidCustomTextfield",
+        "invalidCustomTextfield2",
+        "emailIsRequired",
+        "telephoneIsRequired",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booked:
+    """The city sends its mail; the citizen opens the link in it within *activation_minutes*."""
+
+    service_name: str
+    office: str
+    start: int
+    activation_minutes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The booking failed, and nothing is held any more."""
+
+    service_name: str
+    reason: BookingFailure
+
+
+class Submitting:
+    """Writes a booking into the city's books."""
+
+    def __init__(
+        self, *, work: Work, city: BookingGateway, shelf: CatalogueShelf, endings: Endings, clock: Clock
+    ) -> None:
+        self._work = work
+        self._city = city
+        self._shelf = shelf
+        self._endings = endings
+        self._clock = clock
+        self._under_way: set[int] = set()
+
+    def is_under_way(self, booking_id: int) -> bool:
+        """Whether this process is asking the city about this booking right now."""
+        return booking_id in self._under_way
+
+    async def submit(self, booking: BookingSession, visitor: str) -> Booked | Refused:
+        """Ask the city for the reserved appointment; the booking is over after that, one way or the other."""
+        self._under_way.add(booking.id)
+        try:
+            failure = await self._ask_city(booking)
+            return await self._finish(booking, visitor, failure)
+        finally:
+            self._under_way.discard(booking.id)
+
+    async def take_up(self, booking: BookingSession, visitor: str) -> Booked | Refused | None:
+        """Finish what a stopped bot began; None when the city does not answer and there is still time."""
+        held = credentials(booking)
+        assert held is not None, "a booking is submitted when it is reserved"
+        try:
+            status = (await self._city.appointment(held)).status
+        except ReservationExpired:
+            return await self._finish(booking, visitor, "reservation_expired")
+        except MunichError:
+            if self._clock() < booking.deadline:
+                return None
+            return await self._finish(booking, visitor, "city_unavailable")
+        if status in ("preconfirmed", "confirmed"):
+            return await self._finish(booking, visitor, None)
+        return await self.submit(booking, visitor)
+
+    async def _ask_city(self, booking: BookingSession) -> BookingFailure | None:
+        held = credentials(booking)
+        assert held is not None, "a booking is submitted when it is reserved"
+        contact = Contact(
+            family_name=booking.name or "",
+            email=booking.email or "",
+            telephone=booking.telephone or "",
+            custom_text=booking.custom_text or "",
+            custom_text2=booking.custom_text2 or "",
+        )
+        try:
+            await self._city.update(held, contact)
+            await self._city.preconfirm(held)
+        except MunichError as error:
+            _log.warning("a booking failed: %s", error)
+            return failure_reason(error)
+        return None
+
+    async def _finish(self, booking: BookingSession, visitor: str, failure: BookingFailure | None) -> Booked | Refused:
+        async with self._work() as work:
+            if await work.bookings.take(booking.id) and failure is None:
+                work.bookings.book(
+                    Appointment(
+                        person_id=booking.person_id,
+                        service_id=booking.service_id,
+                        office_id=booking.office_id,
+                        start=booking.start,
+                        booked_at=self._clock(),
+                    )
+                )
+            await work.commit()
+        if failure not in (None, "reservation_expired"):
+            await self._endings.give_back(booking)
+        catalogue = await self._shelf.current_or_empty()
+        name = service_name(catalogue, booking.service_id)
+        self._endings.completed(booking, visitor, name, failure)
+        if failure is not None:
+            return Refused(service_name=name, reason=failure)
+        office = catalogue.offices.get(booking.office_id)
+        return Booked(
+            service_name=name,
+            office=office.label if office is not None else "",
+            start=booking.start,
+            activation_minutes=office.scope.activation_minutes if office is not None and office.scope else 30,
+        )
+
+
+def failure_reason(error: MunichError) -> BookingFailure:
+    """Return why a booking failed, in the words of analytics."""
+    match error:
+        case SlotGone():
+            return "slot_gone"
+        case ReservationExpired():
+            return "reservation_expired"
+        case MunichCaptchaFailed():
+            return "captcha"
+        case MunichRateLimited() | MunichBlacklisted():
+            return "rate_limited"
+        case MunichRefused(error_code="tooManyAppointmentsWithSameMail"):
+            return "too_many_appointments"
+        case MunichRefused() if error.error_code in _DETAILS:
+            return "invalid_details"
+        case MunichRefused():
+            return "refused"
+        case _:
+            return "city_unavailable"

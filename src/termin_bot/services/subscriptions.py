@@ -1,0 +1,239 @@
+"""What people watch, where, and on which days."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from otel_umami_exporter import record
+from termin_bot.events import DateRangeSet, RangeDirection, SubscriptionAdded, SubscriptionRemoved
+from termin_bot.munich import CaptchaMode, Catalogue
+from termin_bot.services.catalogue import CatalogueShelf, offices_of, page_of, service_name
+from termin_bot.services.clock import Clock, today
+from termin_bot.services.people import Visit
+from termin_bot.services.ports import Work
+from termin_bot.storage import Subscription
+
+MAX_SUBSCRIPTIONS: Final = 5
+HORIZON_DAYS: Final = 182
+"""How far ahead the city shows appointments, and how long "any date" is."""
+MAX_AHEAD_DAYS: Final = 365
+ALL: Final = 0
+"""In place of a subscription id: all of them."""
+_DATE: Final = r"(\d{1,2})\.(\d{1,2})\.(\d{4})"
+_RANGE: Final = re.compile(rf"\s*{_DATE}\s*(?:-|–|—|to|bis)\s*{_DATE}\s*", re.IGNORECASE | re.ASCII)  # noqa: RUF001  people type dashes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A subscription with the names that people know."""
+
+    id: int
+    service_name: str
+    offices: tuple[str, ...]
+    date_from: date | None
+    date_to: date | None
+    is_paused: bool
+
+
+@dataclass(frozen=True)
+class Added:
+    """The service is watched now (or already was, at these offices)."""
+
+    watched: Watched
+
+
+@dataclass(frozen=True)
+class ChooseOffice:
+    """Several offices offer this service: one of them has to be chosen, or any."""
+
+    service_id: int
+    service_name: str
+    offices: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class LimitReached:
+    """Nobody watches more than MAX_SUBSCRIPTIONS services."""
+
+
+@dataclass(frozen=True)
+class NotOffered:
+    """No office offers this service (any more)."""
+
+
+@dataclass(frozen=True)
+class LinkOnly:
+    """The city guards this service, and this bot does not solve captchas: people look for themselves."""
+
+    service_name: str
+    link: str
+
+
+@dataclass(frozen=True)
+class DateRange:
+    """The days that suit; both ends included, None is open."""
+
+    start: date | None
+    end: date | None
+
+    @property
+    def days(self) -> int:
+        """How many days it spans; an open range spans what the city shows."""
+        if self.start is None or self.end is None:
+            return HORIZON_DAYS
+        return (self.end - self.start).days + 1
+
+
+class Subscriptions:
+    """Adds, shows, dates and removes subscriptions."""
+
+    def __init__(self, work: Work, shelf: CatalogueShelf, clock: Clock, captcha_mode: CaptchaMode) -> None:
+        self._work = work
+        self._shelf = shelf
+        self._clock = clock
+        self._captcha_mode = captcha_mode
+
+    async def offer(self, visit: Visit, service_id: int) -> Added | ChooseOffice | LimitReached | NotOffered | LinkOnly:
+        """Watch a service, unless an office has to be chosen first; raises MunichError without a catalogue."""
+        catalogue = await self._shelf.current()
+        offices = catalogue.offices_for(service_id)
+        if len(offices) > 1:
+            labels = tuple((each.id, each.label) for each in offices)
+            return ChooseOffice(service_id, service_name(catalogue, service_id), labels)
+        return await self.add(visit, service_id, offices[0].id if offices else ALL)
+
+    async def add(self, visit: Visit, service_id: int, office_id: int) -> Added | LimitReached | NotOffered | LinkOnly:
+        """Watch a service at one office, or at any (0); what is watched already is widened, never doubled."""
+        catalogue = await self._shelf.current()
+        asked = offices_of(catalogue, service_id, (office_id,) if office_id else ())
+        if not asked:
+            return NotOffered()
+        name = service_name(catalogue, service_id)
+        if self._captcha_mode == "link_only" and catalogue.captcha_required(each.id for each in asked):
+            return LinkOnly(name, page_of(service_id, office_id or None))
+        async with self._work() as work:
+            own = await work.subscriptions.of(visit.person_id)
+            found = next((each for each in own if each.service_id == service_id), None)
+            if found is None and len(own) >= MAX_SUBSCRIPTIONS:
+                return LimitReached()
+            before = None if found is None else found.offices
+            if found is None:
+                found = await work.subscriptions.add(
+                    Subscription(person_id=visit.person_id, service_id=service_id, created_at=self._clock())
+                )
+                found.offices = _joined({office_id} - {ALL})
+            elif found.offices:
+                found.offices = _joined({*found.office_ids, office_id}) if office_id else ""
+            changed = before != found.offices
+            await work.commit()
+        if changed:
+            record(
+                SubscriptionAdded(service_id=service_id, service_name=name, office_id=office_id or None),
+            )
+        return Added(_watched(catalogue, found))
+
+    async def mine(self, visit: Visit) -> tuple[Watched, ...]:
+        """Return what a person watches; raises MunichError without a catalogue."""
+        async with self._work() as work:
+            own = await work.subscriptions.of(visit.person_id)
+        if not own:
+            return ()
+        catalogue = await self._shelf.current()
+        return tuple(_watched(catalogue, each) for each in own)
+
+    async def remove(self, visit: Visit, subscription_id: int) -> str | None:
+        """End a subscription, and return the service's name; None when it is not theirs, or gone."""
+        catalogue = await self._shelf.current()
+        async with self._work() as work:
+            found = await work.subscriptions.own(visit.person_id, subscription_id)
+            if found is None or not await work.subscriptions.delete(found.id):
+                return None
+            await work.commit()
+        name = service_name(catalogue, found.service_id)
+        record(
+            SubscriptionRemoved(
+                service_id=found.service_id,
+                service_name=name,
+                office_id=found.single_office_id,
+                reason="user_initiated",
+            )
+        )
+        return name
+
+    async def await_dates(self, visit: Visit, subscription_id: int) -> Watched | None:
+        """Take the next typed message for the dates of a subscription (0 is all); None when there is none such."""
+        mine = await self.mine(visit)
+        target = next((each for each in mine if subscription_id in (ALL, each.id)), None)
+        if target is None:
+            return None
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is None:
+                return None
+            person.asked_dates_for = subscription_id
+            await work.commit()
+        return target
+
+    async def set_dates(self, visit: Visit, dates: DateRange, subscription_id: int | None = None) -> bool:
+        """Set the dates of a subscription, of all (0), or (None) of what was asked for; False when it is gone."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is None:
+                return False
+            wanted = person.asked_dates_for if subscription_id is None else subscription_id
+            own = await work.subscriptions.of(person.id)
+            chosen = [each for each in own if wanted in (ALL, each.id)]
+            person.asked_dates_for = None
+            direction = _direction([DateRange(each.date_from, each.date_to) for each in chosen], dates)
+            for each in chosen:
+                each.date_from, each.date_to = dates.start, dates.end
+            await work.commit()
+        if chosen:
+            record(DateRangeSet(range_days=dates.days, range_direction=direction))
+        return bool(chosen)
+
+    def coming_days(self, days: int) -> DateRange:
+        """Return the range of so many days, today included."""
+        first = today(self._clock())
+        return DateRange(first, first + timedelta(days=days - 1))
+
+    def typed_range(self, text: str) -> DateRange | None:
+        """Read `24.11.2026-15.12.2026`; None when it is no range of days to come, at most a year ahead."""
+        found = _RANGE.fullmatch(text)
+        if found is None:
+            return None
+        numbers = [int(each) for each in found.groups()]
+        try:
+            start, end = date(*reversed(numbers[:3])), date(*reversed(numbers[3:]))
+        except ValueError:
+            return None
+        first = today(self._clock())
+        if end < start or end < first or end > first + timedelta(days=MAX_AHEAD_DAYS):
+            return None
+        return DateRange(max(start, first), end)
+
+
+def _direction(before: list[DateRange], after: DateRange) -> RangeDirection:
+    limited = [each.days for each in before if each.start is not None]
+    if not limited or max(limited) == after.days:
+        return "set"
+    return "expanded" if after.days > max(limited) else "narrowed"
+
+
+def _joined(office_ids: set[int]) -> str:
+    return ",".join(str(each) for each in sorted(office_ids))
+
+
+def _watched(catalogue: Catalogue, subscription: Subscription) -> Watched:
+    chosen = subscription.office_ids
+    return Watched(
+        id=subscription.id,
+        service_name=service_name(catalogue, subscription.service_id),
+        offices=tuple(
+            each.label for each in offices_of(catalogue, subscription.service_id, chosen) if each.id in chosen
+        ),
+        date_from=subscription.date_from,
+        date_to=subscription.date_to,
+        is_paused=subscription.paused,
+    )

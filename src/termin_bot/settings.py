@@ -1,0 +1,153 @@
+"""What an operator decides, read from the environment (and `.env`) in one place."""
+
+from ipaddress import ip_address
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CITY_FLOOR_SECONDS: Final = 61.0
+"""The city's rate limit never decays under a steadier cadence than this."""
+
+
+DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class BotSettingsError(Exception):
+    """A setting is missing or malformed; the message names the variable and never shows its value."""
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address that starts with http:// or https:// is needed")
+    return text.rstrip("/")
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    number, colon, key = secret.get_secret_value().partition(":")
+    if not (number.isdigit() and colon and key) or not secret.get_secret_value().isascii():
+        raise ValueError("this is no bot token: it looks like 123456:AbC...")
+    return secret
+
+
+def _database(url: str) -> str:
+    if url.partition("://")[0] not in DRIVERS or "://" not in url:
+        raise ValueError("an address that starts with " + " or ".join(f"{each}://" for each in DRIVERS) + " is needed")
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the bot. The names in the environment are the field names in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    telegram_bot_token: Annotated[SecretStr, AfterValidator(_token)] = Field(
+        description="The token that Telegram's BotFather gave you."
+    )
+    telegram_base_url: HttpUrl = Field(
+        default="https://api.telegram.org",
+        description="Where the Bot API is; another address for a simulated Telegram.",
+    )
+    database_url: Annotated[str, AfterValidator(_database)] = Field(
+        default="sqlite+aiosqlite:///data/termin_bot.db",
+        description="The bot's database, as an asynchronous SQLAlchemy URL.",
+    )
+    munich_base_url: HttpUrl = Field(
+        default="https://www48.muenchen.de/buergeransicht/api/citizen", description="Where the city's Citizen API is."
+    )
+    munich_contact: str = Field(
+        default="",
+        max_length=200,
+        description="Who runs this bot (address or link): it is told to the city in the User-Agent.",
+    )
+    munich_captcha: Literal["solve", "link_only"] = Field(
+        default="solve",
+        description="link_only: services behind a captcha are not watched; people get the city's own link.",
+    )
+    check_interval_seconds: Seconds = Field(
+        default=120,
+        description="Seconds between two checks of the same service; at least 61 unless the city is on loopback.",
+    )
+    booking_session_seconds: Seconds = Field(
+        default=1200, description="How long a booking may take at most, if the city does not give up earlier."
+    )
+    sweep_interval_seconds: Seconds = Field(
+        default=1, description="Seconds between two looks for bookings that ran out."
+    )
+    reminder_seconds: Seconds = Field(default=600, description="Seconds after a notification until its one reminder.")
+    reminders_enabled: bool = Field(default=True, description="Whether people who did not react are reminded once.")
+    health_alert_cycles: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Failed check cycles in a row until a health_alert; again whenever they double.",
+    )
+    shutdown_seconds: Seconds = Field(default=4, description="How long an orderly stop may take.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
+    analytics_enabled: bool = Field(default=True, description="false: nothing is recorded for Umami.")
+    otel_traces_exporter: str = Field(
+        default="umami", description="Where spans go, separated by commas: umami, otlp, console, none."
+    )
+    umami_endpoint: HttpUrl | None = Field(
+        default=None, description="Where Umami is; needed with analytics enabled and umami among the exporters."
+    )
+    umami_website_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The website in Umami that receives the events; needed with the endpoint.",
+    )
+
+    @property
+    def sends_to_umami(self) -> bool:
+        """Whether events are to leave for Umami."""
+        return self.analytics_enabled and "umami" in [each.strip() for each in self.otel_traces_exporter.split(",")]
+
+    @property
+    def check_floor_seconds(self) -> float:
+        """The shortest pause between two check cycles that the city's rate limit bears; none on loopback."""
+        return 0.0 if _is_loopback(self.munich_base_url) else CITY_FLOOR_SECONDS
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.check_interval_seconds < self.check_floor_seconds:
+            raise ValueError(f"CHECK_INTERVAL_SECONDS: the city's rate limit needs at least {CITY_FLOOR_SECONDS:.0f}")
+        for name in ("umami_endpoint", "umami_website_id"):
+            if self.sends_to_umami and getattr(self, name) is None:
+                raise ValueError(f"{name.upper()}: it is missing (or set ANALYTICS_ENABLED=false)")
+        return self
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load() -> Settings:
+    """
+    Read the settings from the environment.
+
+    Raises:
+        BotSettingsError: one is missing or malformed.
+    """
+    try:
+        return Settings()  # type: ignore[call-arg]  # the environment has the rest
+    except ValidationError as error:
+        raise BotSettingsError(_first_problem(error)) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    said = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return said
+    name = str(problem["loc"][0]).upper()
+    return f"{name}: it is missing" if problem["type"] == "missing" else f"{name}: {said}"

@@ -1,0 +1,1 @@
+"""The schema, from the first to the latest."""

@@ -1,0 +1,164 @@
+"""Reading and writing rows, in the service's transaction: nothing here commits."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import cast
+
+from sqlalchemy import CursorResult, delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from termin_bot.munich import Slot
+from termin_bot.storage.tables import Appointment, BookingSession, Person, SlotRow, Subscription, ToldSlot
+
+SUBMITTING = "submitting"
+"""The step of a booking that the city is being asked about right now."""
+
+
+class People:
+    """The people who use the bot."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def by_telegram_id(self, telegram_id: int) -> Person | None:
+        """Return the person behind a Telegram account, if they sent /start."""
+        return await self._session.scalar(select(Person).where(Person.telegram_id == telegram_id))
+
+    async def get(self, person_id: int) -> Person | None:
+        """Return a person by row id."""
+        return await self._session.get(Person, person_id)
+
+    async def add(self, person: Person) -> Person:
+        """Keep a new person."""
+        self._session.add(person)
+        await self._session.flush()
+        return person
+
+    async def delete(self, person_id: int) -> None:
+        """Delete a person and, through the foreign keys, everything about them."""
+        await self._session.execute(delete(Person).where(Person.id == person_id))
+
+
+class Subscriptions:
+    """Who watches what."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of(self, person_id: int) -> Sequence[Subscription]:
+        """Return a person's subscriptions, oldest first."""
+        query = select(Subscription).where(Subscription.person_id == person_id).order_by(Subscription.id)
+        return (await self._session.scalars(query)).all()
+
+    async def own(self, person_id: int, subscription_id: int) -> Subscription | None:
+        """Return a subscription, if it is this person's."""
+        found = await self._session.get(Subscription, subscription_id)
+        return found if found is not None and found.person_id == person_id else None
+
+    async def with_person(self, subscription_id: int) -> tuple[Subscription, Person] | None:
+        """Return a subscription and whose it is."""
+        query = select(Subscription, Person).join(Person).where(Subscription.id == subscription_id)
+        row = (await self._session.execute(query)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def active(self) -> Sequence[Subscription]:
+        """Return every subscription that is to be watched: not paused, and its person can be reached."""
+        query = (
+            select(Subscription)
+            .join(Person)
+            .where(Person.blocked_at.is_(None), Subscription.paused.is_(False))
+            .order_by(Subscription.service_id, Subscription.id)
+        )
+        return (await self._session.scalars(query)).all()
+
+    async def add(self, subscription: Subscription) -> Subscription:
+        """Keep a new subscription."""
+        self._session.add(subscription)
+        await self._session.flush()
+        return subscription
+
+    async def delete(self, subscription_id: int) -> bool:
+        """Delete a subscription; False when it was gone already."""
+        result = await self._session.execute(delete(Subscription).where(Subscription.id == subscription_id))
+        return cast("CursorResult[object]", result).rowcount == 1
+
+
+class Slots:
+    """The free appointments that the city showed, and who was told about them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def get(self, slot_id: int) -> SlotRow | None:
+        """Return a slot, free or gone."""
+        return await self._session.get(SlotRow, slot_id)
+
+    async def free(self, service_id: int, office_ids: Collection[int] = ()) -> Sequence[SlotRow]:
+        """Return the free slots of a service, soonest first; at these offices, or at any."""
+        query = select(SlotRow).where(SlotRow.service_id == service_id, SlotRow.gone_at.is_(None))
+        if office_ids:
+            query = query.where(SlotRow.office_id.in_(office_ids))
+        return (await self._session.scalars(query.order_by(SlotRow.start, SlotRow.office_id))).all()
+
+    def add(self, slots: Iterable[Slot], now: float) -> None:
+        """Keep slots that became free."""
+        self._session.add_all(
+            SlotRow(service_id=each.service_id, office_id=each.office_id, start=each.start, seen_at=now)
+            for each in slots
+        )
+
+    async def told(self, subscription_id: int) -> frozenset[int]:
+        """Return the ids of the slots that a subscription's person was told about."""
+        query = select(ToldSlot.slot_id).where(ToldSlot.subscription_id == subscription_id)
+        return frozenset((await self._session.scalars(query)).all())
+
+    def tell(self, subscription_id: int, slot_ids: Iterable[int], message_id: int, now: float) -> None:
+        """Note that Telegram accepted a message about these slots."""
+        self._session.add_all(
+            ToldSlot(subscription_id=subscription_id, slot_id=each, message_id=message_id, told_at=now)
+            for each in slot_ids
+        )
+
+    async def forget(self, before: float) -> None:
+        """Delete slots that have been gone since before *before*."""
+        await self._session.execute(delete(SlotRow).where(SlotRow.gone_at < before))
+
+
+class Bookings:
+    """Bookings under way, and appointments that came of them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of(self, person_id: int) -> BookingSession | None:
+        """Return a person's booking, locked against others until the end of the transaction."""
+        query = select(BookingSession).where(BookingSession.person_id == person_id).with_for_update()
+        return await self._session.scalar(query)
+
+    async def add(self, booking: BookingSession) -> BookingSession:
+        """Keep a new booking."""
+        self._session.add(booking)
+        await self._session.flush()
+        return booking
+
+    async def take(self, booking_id: int) -> bool:
+        """Delete a booking and with it all that the person typed; False when another was faster."""
+        result = await self._session.execute(delete(BookingSession).where(BookingSession.id == booking_id))
+        return cast("CursorResult[object]", result).rowcount == 1
+
+    async def overdue(self, now: float) -> Sequence[BookingSession]:
+        """Return the bookings that ran out of time, except those that the city is being asked about."""
+        query = (
+            select(BookingSession)
+            .where(BookingSession.deadline <= now, BookingSession.step != SUBMITTING)
+            .order_by(BookingSession.deadline)
+            .with_for_update()
+        )
+        return (await self._session.scalars(query)).all()
+
+    async def submitting(self) -> Sequence[BookingSession]:
+        """Return the bookings that the city was being asked about."""
+        return (await self._session.scalars(select(BookingSession).where(BookingSession.step == SUBMITTING))).all()
+
+    def book(self, appointment: Appointment) -> None:
+        """Keep an appointment."""
+        self._session.add(appointment)

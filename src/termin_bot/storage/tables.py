@@ -1,0 +1,158 @@
+"""
+What the bot keeps. Everything about a person hangs on `person` and goes with it.
+
+    person ─┬─ subscription ── told_slot ── slot      (slots are the city's, not a person's)
+            ├─ booking_session                        (one at a time; purged when it ends)
+            └─ appointment
+
+Moments are epoch seconds. Ids that appear in buttons are never used twice.
+"""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import BigInteger, Date, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+ANY_OFFICE = ""
+
+
+class Table(DeclarativeBase):
+    """The base of all tables; constraints have names, so that migrations can find them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+    def __repr__(self) -> str:
+        """Say which row it is, never what is in it."""
+        return f"<{type(self).__name__} {getattr(self, 'id', None)}>"
+
+
+class Person(Table):
+    """Somebody who sent /start. *visitor* is random: nothing outside this row joins it to a Telegram account."""
+
+    __tablename__ = "person"
+    __table_args__: Any = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    telegram_id: Mapped[int] = mapped_column(BigInteger, unique=True)
+    visitor: Mapped[str] = mapped_column(String(50), unique=True)
+    language: Mapped[str] = mapped_column(String(16))
+    registered_at: Mapped[float] = mapped_column(Double)
+    last_seen_at: Mapped[float] = mapped_column(Double)
+    last_command_at: Mapped[float | None] = mapped_column(Double)
+    blocked_at: Mapped[float | None] = mapped_column(Double)
+    asked_dates_for: Mapped[int | None]
+    """The subscription whose dates the next typed message sets; 0 is all, None is that nothing was asked."""
+
+
+class Subscription(Table):
+    """A person watches a service; also holds what the current notification about it is."""
+
+    __tablename__ = "subscription"
+    __table_args__: Any = (UniqueConstraint("person_id", "service_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
+    service_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    offices: Mapped[str] = mapped_column(String(400), default=ANY_OFFICE)
+    """Office ids, ascending, with commas; empty is any office."""
+    date_from: Mapped[date | None] = mapped_column(Date)
+    date_to: Mapped[date | None] = mapped_column(Date)
+    paused: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[float] = mapped_column(Double)
+    notice_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The message that lists free appointments now; None when there is none or it says that they are gone."""
+    notice_sent_at: Mapped[float | None] = mapped_column(Double)
+    reminded: Mapped[bool] = mapped_column(default=False)
+    last_free_at: Mapped[float | None] = mapped_column(Double)
+
+    @property
+    def office_ids(self) -> tuple[int, ...]:
+        """The chosen offices; empty is any."""
+        return tuple(int(each) for each in self.offices.split(",") if each)
+
+    @property
+    def single_office_id(self) -> int | None:
+        """The office, if exactly one was chosen."""
+        chosen = self.office_ids
+        return chosen[0] if len(chosen) == 1 else None
+
+    def suits(self, service_id: int, office_id: int, day: date) -> bool:
+        """Whether an appointment is what this person waits for."""
+        return (
+            service_id == self.service_id
+            and (not self.offices or office_id in self.office_ids)
+            and (self.date_from is None or self.date_from <= day)
+            and (self.date_to is None or day <= self.date_to)
+        )
+
+
+class SlotRow(Table):
+    """A free appointment that the city showed. One that comes back after it was gone is a new row."""
+
+    __tablename__ = "slot"
+    __table_args__: Any = (Index(None, "service_id", "gone_at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    service_id: Mapped[int] = mapped_column(BigInteger)
+    office_id: Mapped[int] = mapped_column(BigInteger)
+    start: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[float] = mapped_column(Double)
+    gone_at: Mapped[float | None] = mapped_column(Double)
+
+
+class ToldSlot(Table):
+    """Telegram accepted a message that tells this subscription's person about this slot."""
+
+    __tablename__ = "told_slot"
+
+    subscription_id: Mapped[int] = mapped_column(ForeignKey("subscription.id", ondelete="CASCADE"), primary_key=True)
+    slot_id: Mapped[int] = mapped_column(ForeignKey("slot.id", ondelete="CASCADE"), primary_key=True, index=True)
+    message_id: Mapped[int] = mapped_column(BigInteger)
+    told_at: Mapped[float] = mapped_column(Double)
+
+
+class BookingSession(Table):
+    """A booking under way: what the person typed, the city's credentials; it is deleted when the booking ends."""
+
+    __tablename__ = "booking_session"
+    __table_args__: Any = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), unique=True)
+    service_id: Mapped[int] = mapped_column(BigInteger)
+    office_id: Mapped[int] = mapped_column(BigInteger)
+    start: Mapped[int] = mapped_column(BigInteger)
+    step: Mapped[str] = mapped_column(String(32))
+    started_at_ns: Mapped[int] = mapped_column(BigInteger)
+    deadline: Mapped[float] = mapped_column(Double, index=True)
+    trace_id: Mapped[str] = mapped_column(String(32))
+    span_id: Mapped[str] = mapped_column(String(16))
+    process_id: Mapped[int | None] = mapped_column(BigInteger)
+    auth_key: Mapped[str | None] = mapped_column(Text)
+    name: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    telephone: Mapped[str | None] = mapped_column(Text)
+    custom_text: Mapped[str | None] = mapped_column(Text)
+    custom_text2: Mapped[str | None] = mapped_column(Text)
+
+
+class Appointment(Table):
+    """An appointment that the bot booked, without its credentials: the city's mail has what the citizen needs."""
+
+    __tablename__ = "appointment"
+    __table_args__: Any = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
+    service_id: Mapped[int] = mapped_column(BigInteger)
+    office_id: Mapped[int] = mapped_column(BigInteger)
+    start: Mapped[int] = mapped_column(BigInteger)
+    booked_at: Mapped[float] = mapped_column(Double)

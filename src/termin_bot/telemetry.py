@@ -1,0 +1,134 @@
+"""
+Where spans and events go, decided by OpenTelemetry's own variables; no code changes to swap exporters.
+
+    OTEL_TRACES_EXPORTER = umami | otlp | console | none | any name an installed package registered, by commas
+    OTEL_EXPORTER_OTLP_PROTOCOL = http/protobuf | grpc
+    OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, OTEL_SDK_DISABLED: as OpenTelemetry says
+
+A sampler is for traces: business events reach Umami from every span, sampled or not.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler
+
+from otel_umami_exporter import AlwaysRecord, Pipeline, SettingsError, UmamiSpanProcessor, __version__
+from otel_umami_exporter.sampler import always_record_from_environment
+from otel_umami_exporter.settings import pipeline_from_environment
+from termin_bot.events import TAXONOMY
+
+_log: Final = logging.getLogger(__name__)
+SERVICE_NAME: Final = "munich-appointment-bot"
+EXPORTER_GROUP: Final = "opentelemetry_traces_exporter"
+UMAMI: Final = "umami"
+_OTLP_ENTRY_POINTS: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What was configured; *pipeline* is the road to Umami, None when it is switched off."""
+
+    provider: TracerProvider
+    pipeline: Pipeline | None
+
+    def shutdown(self, timeout_seconds: float = 3.0) -> None:
+        """Deliver what can be delivered within *timeout_seconds*; business events that cannot stay on disk."""
+        # In a thread of its own, because an OTLP exporter waits as long as it likes; Umami's events are on disk anyway.
+        stopping = threading.Thread(target=self.provider.shutdown, name="telemetry-shutdown", daemon=True)
+        stopping.start()
+        stopping.join(timeout_seconds)
+        if stopping.is_alive():
+            _log.warning("an exporter did not stop within %.0f s: spans may be missing there", timeout_seconds)
+
+
+def configure(
+    *, analytics: bool, endpoint: str | None = None, website_id: str | None = None, processors: tuple[Any, ...] = ()
+) -> Telemetry:
+    """
+    Build the tracer provider from the environment and make it the global one.
+
+    Args:
+        analytics: False switches Umami off, whatever OTEL_TRACES_EXPORTER says.
+        endpoint: Umami's address.
+        website_id: Umami's website.
+        processors: further span processors, for tests and the demo.
+    Raises:
+        SettingsError: a variable is wrong; the message names it.
+        SpoolError: the spool file cannot be opened.
+    """
+    names = exporter_names()
+    wants_umami = analytics and UMAMI in names
+    pipeline = pipeline_from_environment(TAXONOMY, endpoint=endpoint, website_id=website_id) if wants_umami else None
+    provider = TracerProvider(resource=resource(), sampler=sampler(record_all=wants_umami), shutdown_on_exit=False)
+    if pipeline is not None:
+        provider.add_span_processor(UmamiSpanProcessor(pipeline=pipeline))
+    for name in names:
+        if name != UMAMI:
+            provider.add_span_processor(processor_for(name))
+    for processor in processors:
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+    return Telemetry(provider, pipeline)
+
+
+def exporter_names() -> tuple[str, ...]:
+    """Return the names in OTEL_TRACES_EXPORTER; Umami alone when it is not set."""
+    names = [each.strip() for each in os.environ.get("OTEL_TRACES_EXPORTER", UMAMI).split(",")]
+    return tuple(dict.fromkeys(each for each in names if each and each != "none"))
+
+
+def resource() -> Resource:
+    """Return who we are; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME win over our own words."""
+    own = Resource({"service.name": SERVICE_NAME, "service.version": __version__})
+    return Resource.create(own.merge(OTELResourceDetector().detect()).attributes)
+
+
+def sampler(*, record_all: bool) -> Sampler:
+    """Return the sampler that the environment names; with *record_all* one that records also what it drops."""
+    if os.environ.get("OTEL_TRACES_SAMPLER") == "always_record":
+        return always_record_from_environment(os.environ.get("OTEL_TRACES_SAMPLER_ARG"))
+    named = TracerProvider(shutdown_on_exit=False).sampler  # the SDK reads the environment, publicly only so
+    return AlwaysRecord(named) if record_all else named
+
+
+def processor_for(name: str) -> SpanProcessor:
+    """
+    Return the processor of the exporter that is registered as *name*.
+
+    Raises:
+        SettingsError: no installed package registered it, or it cannot be built.
+    """
+    entry = _entry_point(name)
+    try:
+        exporter: SpanExporter = _load(entry)()
+    except Exception as error:  # noqa: BLE001  # whatever a foreign constructor raises is one clear line
+        raise SettingsError(f"OTEL_TRACES_EXPORTER: {name} cannot be started ({type(error).__name__})") from None
+    return SimpleSpanProcessor(exporter) if name == "console" else BatchSpanProcessor(exporter)
+
+
+def _entry_point(name: str) -> EntryPoint:
+    registered = name
+    if name == "otlp":
+        protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        if (protocol or "http/protobuf") not in _OTLP_ENTRY_POINTS:
+            raise SettingsError("OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or grpc is needed")
+        registered = _OTLP_ENTRY_POINTS[protocol or "http/protobuf"]
+    found = next(iter(entry_points(group=EXPORTER_GROUP, name=registered)), None)
+    if found is None:
+        raise SettingsError(f"OTEL_TRACES_EXPORTER: no exporter is installed under the name {name}")
+    return found
+
+
+def _load(entry: EntryPoint) -> Callable[[], SpanExporter]:
+    loaded: Callable[[], SpanExporter] = entry.load()
+    return loaded

@@ -1,0 +1,197 @@
+"""
+One CONSUMER span per Telegram update, around everything; in order per person, side by side across people.
+
+The name of the span is decided here, from the update and from what the person was asked last: never from typed words.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Final
+from weakref import WeakValueDictionary
+
+from opentelemetry.trace import Span, SpanKind
+from telegram import ChatMember, Update
+from telegram.constants import ChatType
+from telegram.ext import BaseUpdateProcessor
+
+from otel_umami_exporter import use_visitor
+from termin_bot import buttons, operations
+from termin_bot.services.people import People, Visit
+from termin_bot.tracing import VISITOR, mark_failed, root_span
+
+_log: Final = logging.getLogger(__name__)
+_MS: Final = 1000
+MAX_CONCURRENT: Final = 256
+
+
+@dataclass(frozen=True)
+class CommandGiven:
+    """A typed command; *argument* is what stands behind it."""
+
+    name: str
+    argument: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ButtonPressed:
+    """An inline button; None is one that we no longer understand."""
+
+    button: buttons.Button | None
+
+
+@dataclass(frozen=True)
+class TextTyped:
+    """A message that is no command."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class WasBlocked:
+    """The person blocked the bot."""
+
+
+@dataclass(frozen=True)
+class WasUnblocked:
+    """The person let the bot in again."""
+
+
+@dataclass(frozen=True)
+class NotOurs:
+    """Not from a private chat, or nothing we asked Telegram for."""
+
+
+Route = CommandGiven | ButtonPressed | TextTyped | WasBlocked | WasUnblocked | NotOurs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """An update on its way to its handler."""
+
+    route: Route
+    telegram_id: int = field(repr=False)
+    visit: Visit | None = None
+    trouble: Exception | None = None
+
+
+_current: ContextVar[Incoming] = ContextVar("termin-bot-incoming")
+
+
+def current() -> Incoming:
+    """Return the update that is being processed in this task."""
+    return _current.get()
+
+
+def route_of(update: Update) -> Route:
+    """Return what *update* is to us."""
+    chat, user = update.effective_chat, update.effective_user
+    if user is None or chat is None or chat.type != ChatType.PRIVATE:
+        return NotOurs()
+    if update.my_chat_member is not None:
+        status = update.my_chat_member.new_chat_member.status
+        return WasBlocked() if status == ChatMember.BANNED else WasUnblocked()
+    if update.callback_query is not None:
+        return ButtonPressed(buttons.parse(update.callback_query.data or ""))
+    if update.message is None:
+        return NotOurs()
+    text = update.message.text or ""
+    if not text.startswith("/"):
+        return TextTyped(text)
+    command, _, argument = text[1:].partition(" ")
+    return CommandGiven(command.partition("@")[0].lower(), argument)
+
+
+def operation_of(route: Route, visit: Visit | None) -> str:
+    """Return the name of the operation: one of the closed list in `operations`."""
+    match route:
+        case CommandGiven(name):
+            return operations.command(name)
+        case ButtonPressed(button):
+            return operations.button("unknown" if button is None else button.route)
+        case TextTyped():
+            asking = visit.asking if visit is not None else None
+            return operations.CONVERSATIONS.get(asking or "", operations.TEXT)
+        case WasBlocked():
+            return operations.BLOCKED
+        case WasUnblocked():
+            return operations.UNBLOCKED
+        case NotOurs():
+            return operations.IGNORED
+
+
+class PersonalUpdateProcessor(BaseUpdateProcessor):
+    """Processes each person's updates one after the other, in a span, on behalf of their visitor."""
+
+    __slots__ = ("_locks", "_people")
+
+    def __init__(self, people: People) -> None:
+        super().__init__(MAX_CONCURRENT)
+        self._people = people
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    async def initialize(self) -> None:
+        """Nothing is to be opened."""
+
+    async def shutdown(self) -> None:
+        """Nothing is to be closed."""
+
+    async def do_process_update(self, update: object, coroutine: Awaitable[object]) -> None:
+        """Process one update when the person's earlier ones are done."""
+        if not isinstance(update, Update):
+            await coroutine
+            return
+        user = update.effective_user
+        incoming = Incoming(route=route_of(update), telegram_id=user.id if user is not None else 0)
+        lock = self._locks.setdefault(incoming.telegram_id, asyncio.Lock())
+        async with lock:
+            await self._process(update, incoming, coroutine)
+
+    async def _process(self, update: Update, incoming: Incoming, coroutine: Awaitable[object]) -> None:
+        with root_span(operation_of(incoming.route, None), kind=SpanKind.CONSUMER) as span:
+            _describe(span, update)
+            incoming = await self._recognise(incoming, span)
+            token = _current.set(incoming)
+            try:
+                with use_visitor(None if incoming.visit is None else incoming.visit.visitor):
+                    await coroutine
+            finally:
+                _current.reset(token)
+
+    async def _recognise(self, incoming: Incoming, span: Span) -> Incoming:
+        try:
+            match incoming.route:
+                case NotOurs():
+                    return incoming
+                case WasBlocked():
+                    visit = await self._people.find(incoming.telegram_id)
+                case route:
+                    with_command = isinstance(route, CommandGiven)
+                    visit = await self._people.arrive(incoming.telegram_id, with_command=with_command)
+        except Exception as error:  # noqa: BLE001  the handler raises it again, where there is an answer to it
+            return replace(incoming, trouble=error)
+        span.update_name(operation_of(incoming.route, visit))
+        if visit is not None:
+            span.set_attribute(VISITOR, visit.visitor)
+        return replace(incoming, visit=visit)
+
+
+def _describe(span: Span, update: Update) -> None:
+    span.set_attribute("messaging.system", "telegram")
+    span.set_attribute("messaging.operation.type", "process")
+    if update.message is not None:
+        lag = max(0.0, time.time() - update.message.date.timestamp())
+        span.set_attribute("termin_bot.update.lag_ms", round(lag * _MS))
+
+
+def update_failed(span: Span, error: BaseException) -> None:
+    """Say on the update's span and in the log that it failed: where and how, never with which words."""
+    mark_failed(span, error)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "?" if place is None else f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}"
+    _log.error("an update failed: %s at %s", type(error).__name__, where)

@@ -1,0 +1,54 @@
+"""Fixtures: what the spans said, a world, and a bot running in it."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from bot_world import NOON, ManualClock, World, settings_for
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from termin_bot.bot import Bot
+from termin_bot.simulation.city import SimulatedCity
+from termin_bot.simulation.telegram import SimulatedTelegram
+
+
+@pytest.fixture(scope="session")
+def _exporter() -> InMemorySpanExporter:
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider(shutdown_on_exit=False)
+        trace.set_tracer_provider(provider)
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return exporter
+
+
+@pytest.fixture
+def exporter(_exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
+    """Return what was recorded in this test."""
+    _exporter.clear()
+    yield _exporter
+    _exporter.clear()
+
+
+@pytest.fixture
+def world(tmp_path: Path, exporter: InMemorySpanExporter) -> World:
+    """Return a quiet Monday noon."""
+    clock = ManualClock(NOON.timestamp())
+    return World(
+        telegram=SimulatedTelegram(clock=clock),
+        city=SimulatedCity(clock, rate_rule="off"),
+        clock=clock,
+        settings=settings_for(tmp_path),
+        exporter=exporter,
+    )
+
+
+@pytest.fixture
+async def bot(world: World) -> AsyncIterator[Bot]:
+    """Run the bot in that world."""
+    async with world.bot() as running:
+        yield running
