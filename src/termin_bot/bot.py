@@ -58,6 +58,7 @@ class Bot:
         self._sweeper = sweeper
         self._timers = timers
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -109,11 +110,14 @@ class Bot:
         updater = self.application.updater
         if updater is not None and updater.running:
             await updater.stop()  # First, so that nothing new comes in.
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._stopping.set()
+        if self._tasks:  # Then the rounds under way: they end by themselves, unless they wait for the city too long.
+            _, late = await asyncio.wait(self._tasks, timeout=self._timers.stop_within / 2)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         if self.application.running:
-            await self.application.stop()  # Then, so that what came in is finished.
+            await self.application.stop()  # Last, so that what came in is finished.
 
     async def _close(self) -> None:
         with suppress(RuntimeError):  # updates that did not finish in time make it complain
@@ -129,9 +133,18 @@ class Bot:
             _log.warning("the menu of commands could not be published: %s", type(error).__name__)
 
     async def _every(self, pause: Callable[[], float], job: Callable[[], Awaitable[None]]) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 await job()
             except Exception as error:  # noqa: BLE001  one bad round must not end the loop; its text may hold anything
                 _log.error("%s failed: %s", job.__name__, type(error).__name__)
-            await self._timers.sleep(pause())
+            await self._rest(pause())
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep, unless the bot stops: a round that is cut off in a transaction would lose it."""
+        sleeping = asyncio.ensure_future(self._timers.sleep(seconds))
+        leaving = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({sleeping, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        for each in (sleeping, leaving):
+            each.cancel()
+        await asyncio.gather(sleeping, leaving, return_exceptions=True)
