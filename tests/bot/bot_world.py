@@ -1,5 +1,6 @@
 """A bot between a Telegram and a city in memory, on one clock that tests turn by hand."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -92,6 +93,12 @@ class World:
         await person.press(lambda button: button.label.startswith(label) and button.data is not None)
         await self.telegram.settled()
         return person.last.text
+
+    async def traced(self, name: str) -> None:
+        """Wait until the bot is done with an update of that operation which it does not answer."""
+        async with asyncio.timeout(10):
+            while not self.spans(name):
+                await asyncio.sleep(0)
 
     def spans(self, name: str) -> list[ReadableSpan]:
         """Return the finished spans of that name."""

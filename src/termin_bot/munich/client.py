@@ -51,7 +51,7 @@ class MunichClient:
         tracer: Tracer | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         observer = observer or SilentObserver()
         tracer = tracer or get_tracer("termin_bot.munich")
@@ -61,6 +61,7 @@ class MunichClient:
             transport=transport,
             headers={"User-Agent": user_agent, "Accept": "application/json"},
         )
+        chance = chance or random.Random().random  # noqa: S311  # jitter, no secret
         self._limit = RateLimit(clock, sleep, chance)
         self._wire = Wire(
             self._http,
