@@ -5,6 +5,7 @@ import asyncio
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from otel_umami_exporter import UmamiExporterError
+from otel_umami_exporter.dashboards.journal import Address
 from termin_bot.events import TAXONOMY
 from termin_bot.settings import BotSettingsError
 
@@ -27,9 +29,9 @@ _INTERRUPTED: Final = 130
 _LARGEST_PORT: Final = 65_535
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Run the demo, and return the exit status: 1 if it lost an event or met an error that is not in the script."""
-    arguments = _parser().parse_args()
+    arguments = _parser().parse_args(given)
     console = Console(highlight=False)
     with ExitStack() as stack:
         if arguments.data is None:
@@ -58,7 +60,9 @@ async def _show(options: Options, umami: OwnInbox | NamedUmami, console: Console
     for wanted in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(wanted, stop.set)
     stopping = asyncio.create_task(stop.wait())
-    console.print(f"Watch the events arrive: {umami.page}")
+    console.print(f"Watch the events arrive: {umami.page}", soft_wrap=True)
+    boards = await asyncio.to_thread(umami.boards)
+    _print_boards(boards, console)
     with screen_for(console) as screen:
         watch = Watch()
         playing = asyncio.create_task(perform(options, umami, screen, watch))
@@ -68,21 +72,30 @@ async def _show(options: Options, umami: OwnInbox | NamedUmami, console: Console
             with suppress(asyncio.CancelledError):
                 await playing
             events = sum(watch.events.values())
-            console.print(f"Interrupted: the bot has stopped in order after {events} events, {watch.views} page views.")
+            said = f"Interrupted: the bot has stopped in order after {events} events, {watch.views} page views."
+            console.print(said, soft_wrap=True)
             return _INTERRUPTED
     performance = playing.result()
     status = _report(performance, console, arguments.summary)
     if not arguments.exit:
-        console.print(f"The events are at {umami.page} until you press Ctrl-C.")
+        _print_boards(boards, console)
+        console.print(f"The events are at {umami.page} until you press Ctrl-C.", soft_wrap=True)
         await stop.wait()
     stopping.cancel()
     return status
+
+
+def _print_boards(boards: Sequence[Address], console: Console) -> None:
+    for each in boards:
+        console.print(f"{each.title} ({each.audience.value}): {each.url}", soft_wrap=True)
 
 
 def _report(performance: Performance, console: Console, path: Path | None) -> int:
     summary = performance.summary
     console.print(summary.table([each.name for each in TAXONOMY.events]))
     console.print(f"{sum(summary.events.values())} events in {summary.seconds:.0f} s")
+    if not performance.is_sending:
+        console.print("None of them left: ANALYTICS_ENABLED or OTEL_TRACES_EXPORTER says so.")
     if path is not None:
         summary.write(path)
     if performance.reason is None:

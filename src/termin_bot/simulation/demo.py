@@ -23,6 +23,7 @@ from typing import Any, Final, Literal
 from opentelemetry.sdk.trace import SpanProcessor
 from pydantic import SecretStr
 
+from otel_umami_exporter import SettingsError
 from termin_bot import logging_setup
 from termin_bot.app import build
 from termin_bot.settings import Settings
@@ -35,7 +36,7 @@ from .demo_books import compare
 from .demo_director import ALERT_AFTER_CYCLES, Director
 from .demo_past import remember
 from .demo_screen import Screen
-from .demo_umami import Umami
+from .demo_umami import OwnInbox, Umami
 from .demo_watch import ErrorLines, Watch
 from .serving import serve
 from .summary import Summary, durations
@@ -52,6 +53,7 @@ FAREWELL_SECONDS: Final = 1.0
 LINGER_SECONDS: Final = 0.3
 _SWEEP_SECONDS: Final = 0.2
 _AT_ONCE_SECONDS: Final = 0.001
+_LOSSES: Final = ("spool_unavailable", "span_event_limit")
 SPOOL: Final = "spool.db"
 INBOX: Final = "inbox.db"
 LOG: Final = "bot.log"
@@ -77,9 +79,10 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Performance:
-    """A run that has ended: its counts, and what was unexpected."""
+    """A run that has ended: its counts, what was unexpected, and whether events were to leave for Umami at all."""
 
     summary: Summary
+    is_sending: bool
     troubles: tuple[str, ...]
     telegram: SimulatedTelegram = field(repr=False)
     city: SimulatedCity = field(repr=False)
@@ -110,7 +113,7 @@ async def perform(options: Options, umami: Umami, screen: Screen, watch: Watch) 
     if options.outage:
         umami.go_away()
     with ExitStack() as stack:
-        stack.enter_context(_environment({"UMAMI_SPOOL": str(options.folder / SPOOL), **_linger()}))
+        stack.enter_context(_environment({"UMAMI_SPOOL": str(options.folder / SPOOL), **_linger(), **_copies(umami)}))
         stack.enter_context(_logging(watch, options))
         async with telegram.serve() as telegram_url, serve(city.app) as city_url:
             settings = _settings(options, telegram_url, city_url, umami)
@@ -121,6 +124,7 @@ async def perform(options: Options, umami: Umami, screen: Screen, watch: Watch) 
                 processors=(watch, *options.processors),
             )
             try:
+                _require_spans(telemetry)
                 await _play(options, settings, parts, watch, telegram, city, screen)
                 screen.scene("Umami comes back" if options.outage else "the last events are delivered")
                 lost = await _settle(watch, umami, telemetry)
@@ -137,6 +141,7 @@ async def perform(options: Options, umami: Umami, screen: Screen, watch: Watch) 
             bookings=durations(watch.booking_ms),
             seconds=time.monotonic() - began,
         ),
+        is_sending=telemetry.pipeline is not None,
         troubles=tuple(watch.troubles),
         telegram=telegram,
         city=city,
@@ -160,6 +165,12 @@ async def _play(
             watch.trouble(str(error))
 
 
+def _require_spans(telemetry: Telemetry) -> None:
+    """Raise SettingsError when the environment lets no span be recorded: the demo knows by spans how far the bot is."""
+    if not telemetry.provider.get_tracer(__name__).start_span("probe").is_recording():  # never ended, so never seen
+        raise SettingsError("OTEL_SDK_DISABLED, OTEL_TRACES_SAMPLER: no span is recorded, and the demo counts by spans")
+
+
 async def _settle(watch: Watch, umami: Umami, telemetry: Telemetry) -> int:
     """Deliver everything, compare both ends of the road, and return how much was lost on it."""
     umami.come_back()
@@ -169,9 +180,9 @@ async def _settle(watch: Watch, umami: Umami, telemetry: Telemetry) -> int:
     await asyncio.to_thread(pipeline.flush, DELIVERY_SECONDS)
     arrived = umami.arrived()
     if arrived is None:
-        books = pipeline.status().books
-        recorded = sum(watch.events.values()) + watch.views
-        return max(recorded, books.accepted) - books.delivered
+        status = pipeline.status()
+        stayed_behind = sum(status.stayed_behind.get(reason, 0) for reason in _LOSSES)
+        return status.books.accepted - status.books.delivered + stayed_behind
     verdict = compare(watch.events, watch.views, arrived)
     for trouble in verdict.troubles:
         watch.trouble(trouble)
@@ -203,6 +214,13 @@ def _settings(options: Options, telegram_url: str, city_url: str, umami: Umami) 
 def _linger() -> dict[str, str]:
     """Return how long events wait for company: shorter than usual, so that the page is lively."""
     return {} if "UMAMI_LINGER_SECONDS" in os.environ else {"UMAMI_LINGER_SECONDS": str(LINGER_SECONDS)}
+
+
+def _copies(umami: Umami) -> dict[str, str]:
+    """Return what makes the copies for the public board, if it stands in an inbox of ours."""
+    if "UMAMI_PROJECTIONS" in os.environ or not isinstance(umami, OwnInbox):
+        return {}
+    return {"UMAMI_PROJECTIONS": "termin_bot.dashboards"}
 
 
 @contextmanager

@@ -34,11 +34,12 @@ class LiveScreen(Screen):
     """Scenes done and under way, people, and the events as they are counted."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(get_renderable=self._picture, console=console, refresh_per_second=_PER_SECOND, transient=True)
         self._spinner = Spinner("dots")
-        self._scenes: list[tuple[str, float]] = []
+        self._scenes: list[str] = []
         self._watch: Watch | None = None
         self._citizens = 0
+        self._is_over = False
+        self._live = Live(get_renderable=self.picture, console=console, refresh_per_second=_PER_SECOND, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -47,6 +48,7 @@ class LiveScreen(Screen):
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        self.finish()
         self._live.stop()
 
     def follow(self, watch: "Watch", citizens: int) -> None:
@@ -55,13 +57,18 @@ class LiveScreen(Screen):
 
     def scene(self, title: str) -> None:
         """Say what happens now."""
-        self._scenes.append((title, time.monotonic()))
+        self._scenes.append(title)
 
-    def _picture(self) -> RenderableType:
+    def finish(self) -> None:
+        """Say that the last scene is over, too."""
+        self._is_over = True
+
+    def picture(self) -> RenderableType:
+        """Return what is to be seen now."""
         scenes = Table.grid(padding=(0, 1))
-        for number, (title, _) in enumerate(self._scenes):
-            is_last = number == len(self._scenes) - 1
-            scenes.add_row(self._spinner if is_last else Text("✓", "green"), Text(title, "bold" if is_last else "dim"))
+        for number, title in enumerate(self._scenes):
+            is_now = number == len(self._scenes) - 1 and not self._is_over
+            scenes.add_row(self._spinner if is_now else Text("✓", "green"), Text(title, "bold" if is_now else "dim"))
         if self._watch is None:
             return scenes
         events = dict(self._watch.events)

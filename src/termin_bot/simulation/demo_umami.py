@@ -5,11 +5,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from otel_umami_exporter.dashboards.journal import Address
+from otel_umami_exporter.dashboards.provision import provision
 from otel_umami_exporter.inbox import Inbox
+from termin_bot.dashboards import DASHBOARDS
 
 from .demo_books import Arrived
 
 DEMO_WEBSITE: Final = "d3a00000-0000-4000-8000-00000000d3a0"
+INBOX_PASSWORD: Final = "umami"  # noqa: S105  what every new Umami has, for an inbox on loopback
 
 
 class Umami(Protocol):
@@ -80,8 +84,12 @@ class OwnInbox:
 
     @property
     def page(self) -> str:
-        """The page that shows what arrives."""
-        return self._server.url
+        """The page that shows what arrives: the events, without their copies for the public board."""
+        return f"{self._server.url}/?website={self.website_id}"
+
+    def boards(self) -> tuple[Address, ...]:
+        """Make the bot's boards, and return where they are."""
+        return provision(self.endpoint, DASHBOARDS, self.website_id, password=INBOX_PASSWORD).addresses
 
     def go_away(self) -> None:
         """Stop listening; what is stored stays."""
@@ -95,10 +103,10 @@ class OwnInbox:
         self._is_away = False
 
     def arrived(self) -> Arrived:
-        """Return what is stored."""
+        """Return what is stored of the events themselves; copies for public boards are on websites of their own."""
         return Arrived(
-            events=self.inbox.counts(),
-            views=self.inbox.views(),
+            events=self.inbox.counts(self.website_id),
+            views=self.inbox.views(self.website_id),
             problems=tuple(str(each) for each in self.inbox.problems()),
         )
 
@@ -116,6 +124,10 @@ class NamedUmami:
 
     def __exit__(self, *_: object) -> None:
         """Nothing is to be closed."""
+
+    def boards(self) -> tuple[Address, ...]:
+        """Return nothing: `otel-umami dashboards apply` makes boards there, for whoever may."""
+        return ()
 
     def go_away(self) -> None:
         """Do nothing: it is not ours to stop."""
