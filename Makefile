@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inbox test check lint format types layers generate generated lock chromium clean
+.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium clean stack-tools test-stack test-umami
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,22 @@ chromium:
 
 test: $(VENV)/.dev chromium  ## set up what tests need, and run them
 	$(BIN)/python -m pytest $(ARGS)
+
+test-endurance: $(VENV)/.dev  ## kill, fork, cut off and fuzz the library for some minutes
+	$(BIN)/python -m pytest -m endurance tests/endurance $(ARGS)
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest tests/exporter/test_any_span_inbox.py
+
+wheel-test: $(VENV)/.dev  ## the library's tests from its wheel: no checkout, no bot, no extras
+	scripts/wheel_test.sh
+
+stack-tools:  ## build the Collector and Jaeger that the stack tests need (once, some minutes)
+	scripts/stack_tools.sh
+
+test-stack: $(VENV)/.dev stack-tools  ## run the tests that need a real Collector and Jaeger
+	$(BIN)/python -m pytest -m stack tests/stack $(ARGS)
+
+test-umami: $(VENV)/.dev  ## run the boards against a real Umami: UMAMI_ENDPOINT, UMAMI_USERNAME, UMAMI_PASSWORD
+	$(BIN)/python -m pytest tests/dashboards/real_umami.py $(ARGS)
 
 check: lint types layers generated test  ## everything CI runs
 

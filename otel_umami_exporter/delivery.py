@@ -6,6 +6,7 @@ No threads and no waiting here: that is sender.py.
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -21,10 +22,12 @@ from otel_umami_exporter.outcome import (
     Throttled,
     Unavailable,
 )
-from otel_umami_exporter.spool import Settlement, Spool, Spooled
+from otel_umami_exporter.overflow import OverflowingSpool
+from otel_umami_exporter.spool import Claim, Settlement, Spooled
 
 _log: Final = logging.getLogger(__name__)
-DOUBTFUL_ATTEMPTS: Final = 8  # an event that fails alone, without a word why, is not tried for ever
+DOUBTFUL_ATTEMPTS: Final = 8  # an event that fails alone while others go, without a word why, is not tried for ever
+_REMEMBERED: Final = 10_000
 
 
 class Connection(Protocol):
@@ -45,46 +48,85 @@ class Timing:
 
     batch_size: int = 50  # Umami works through a batch one by one: a larger one only doubles more when it is cut off
     linger_seconds: float = 1.0  # an event waits this long for others to share a batch
-    lease_seconds: float = 90.0  # longer than the longest attempt
+    lease_seconds: float = 120.0  # longer than the longest attempt
     backoff: Backoff = field(default_factory=Backoff)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What one attempt came to: events that left the spool, and the seconds before the next may start."""
+    """
+    What one attempt came to: events claimed, and of these gone from the spool.
+
+    *wait_seconds* is how long the sender waits before the next attempt; *asked* says that the server asked for it.
+    *again_seconds* is when the next of the events that stepped aside is due.
+    """
 
     claimed: int
     gone: int
     wait_seconds: float = 0.0
+    asked: bool = False
+    again_seconds: float | None = None
 
     @property
     def failed(self) -> bool:
-        """Whether something claimed is still waiting."""
-        return self.gone < self.claimed
+        """Whether nothing of what was claimed has left."""
+        return self.claimed > 0 and self.gone == 0
 
 
 class Delivery:
     """The state that outlives an attempt: failures in a row, the size of a batch that works, what was said already."""
 
-    def __init__(self, spool: Spool, timing: Timing, clock: Clock, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        spool: OverflowingSpool,
+        timing: Timing,
+        clock: Clock,
+        chance: Callable[[], float] | None = None,
+        observe: Callable[[float, str | None], None] | None = None,
+    ) -> None:
         self._spool: Final = spool
         self._timing: Final = timing
         self._clock: Final = clock
-        self._chance: Final = chance
+        # A generator of its own: the program may have seeded the common one, and its draws are not ours to disturb.
+        self._chance: Final = chance or random.Random().random  # noqa: S311  # jitter, no secret
+        self._observe: Final = observe
+        self._lock = threading.Lock()
         self._failures = 0
         self._batch_size = timing.batch_size
         self._said: str | None = None
+        self._delivered = 0
+        self._doubted: dict[int, int] = {}  # id of a doubtful event: what had been delivered when it first failed
 
-    def attempt(self, connection: Connection) -> Progress:
-        """Claim a batch, send it, settle it; a batch of none when nothing waits."""
-        batch = self._spool.claim(self._batch_size, self._clock.time(), self._timing.lease_seconds)
-        if not batch:
-            return Progress(0, 0)
+    def begin_anew(self) -> None:
+        """Forget, in a forked child, a lock that a thread of the parent may hold."""
+        self._lock = threading.Lock()
+
+    def claim(self) -> Claim:
+        """Take the next batch; one of no events when nothing is due."""
+        return self._spool.claim(self._batch_size, self._clock.time(), self._timing.lease_seconds)
+
+    def attempt(self, connection: Connection, claim: Claim) -> Progress:
+        """Send a claimed batch and settle it."""
+        batch = claim.events
+        start = self._clock.monotonic()
         outcomes = connection.send([each.body for each in batch])
-        return self._settle(batch, outcomes)
+        if self._observe is not None:
+            self._observe(self._clock.monotonic() - start, _error_type(outcomes))
+        with self._lock:
+            settlement = self._judge(batch, outcomes)
+            progress = self._learn(settlement, outcomes, len(batch))
+        self._spool.settle(claim, settlement, self._clock.time())
+        if settlement.refused:
+            reason = settlement.refused[0][1]
+            _log.error("Umami refused %d events for good (%s): see the dead letters", len(settlement.refused), reason)
+        return progress
 
-    def _settle(self, batch: Sequence[Spooled], outcomes: Sequence[Outcome]) -> Progress:
-        delivered, refused, retry = [], [], []
+    def _judge(self, batch: Sequence[Spooled], outcomes: Sequence[Outcome]) -> Settlement:
+        delivered: list[int] = []
+        refused: list[tuple[int, str]] = []
+        retry: list[tuple[int, float]] = []
+        now = self._clock.time()
+        others_go = any(isinstance(each, Delivered) for each in outcomes)
         for event, outcome in zip(batch, outcomes, strict=True):
             match outcome:
                 case Delivered():
@@ -93,40 +135,51 @@ class Delivery:
                     refused.append((event.id, reason))
                 case BatchRefused(reason) if len(batch) == 1:
                     refused.append((event.id, reason))
-                case Unavailable(reason, doubtful=True) if event.attempts + 1 >= DOUBTFUL_ATTEMPTS:
-                    refused.append((event.id, reason))
+                case Unavailable(reason, doubtful=True):
+                    if self._is_hopeless(event, others_go=others_go):
+                        refused.append((event.id, reason))
+                    else:  # it steps aside, so that it holds nobody up
+                        retry.append((event.id, now + self._own_delay(event)))
                 case BatchRefused() | Throttled() | Unavailable() | Misconfigured():
-                    retry.append(event.id)
-        wait = self._learn(outcomes, gone=len(delivered) + len(refused), size=len(batch))
-        # One bad item among good ones waits by itself; when nothing goes, the whole sender waits and nobody is put off.
-        not_before = self._clock.time() + (self._own_delay(batch) if len(retry) < len(batch) else 0.0)
-        settlement = Settlement(delivered, refused, [(each, not_before) for each in retry])
-        self._spool.settle(settlement, self._clock.time())
-        if refused:
-            _log.error("Umami refused %d events for good (%s): see the dead letters", len(refused), refused[0][1])
-        return Progress(len(batch), len(delivered) + len(refused), wait)
+                    # One bad item among good ones waits by itself; when nothing goes, the whole sender waits.
+                    retry.append((event.id, now + self._own_delay(event) if others_go else 0.0))
+        self._delivered += len(delivered)
+        for number in [*delivered, *(each for each, _ in refused)]:
+            self._doubted.pop(number, None)
+        return Settlement(delivered, refused, retry)
 
-    def _own_delay(self, batch: Sequence[Spooled]) -> float:
-        return self._timing.backoff.delay(1 + max(each.attempts for each in batch), self._chance())
+    def _is_hopeless(self, event: Spooled, *, others_go: bool) -> bool:
+        """Whether the event itself is the cause: it failed often, and others were delivered since it first did."""
+        if event.id not in self._doubted and len(self._doubted) < _REMEMBERED:
+            self._doubted[event.id] = self._delivered
+        others_went = others_go or self._delivered > self._doubted.get(event.id, self._delivered)
+        return others_went and event.attempts + 1 >= DOUBTFUL_ATTEMPTS
 
-    def _learn(self, outcomes: Sequence[Outcome], *, gone: int, size: int) -> float:
-        """Return the seconds that the whole sender waits, and say once what began or ended."""
+    def _own_delay(self, event: Spooled) -> float:
+        return self._timing.backoff.delay(1 + event.attempts, self._chance())
+
+    def _learn(self, settlement: Settlement, outcomes: Sequence[Outcome], size: int) -> Progress:
+        """Learn from an attempt, and say once what began or ended."""
+        gone = len(settlement.delivered) + len(settlement.refused)
+        later = [at for _, at in settlement.retry if at > 0]
+        again = max(0.0, min(later) - self._clock.time()) if later else None
         if gone:
-            if self._said is not None:
+            if self._said is not None and settlement.delivered:
                 _log.info("Umami takes events again")
-            self._failures, self._said = 0, None
+                self._said = None
+            self._failures = 0
             self._batch_size = min(self._timing.batch_size, self._batch_size * 2)
-            return 0.0
+            return Progress(size, gone, again_seconds=again)
         if any(isinstance(each, BatchRefused) for each in outcomes):
             self._batch_size = max(1, size // 2)
-            return 0.0
+            return Progress(size, 0, again_seconds=again)
         self._failures += 1
-        first = outcomes[0]
-        self._say(first)
+        worst = next((each for each in outcomes if isinstance(each, Throttled | Misconfigured)), outcomes[0])
+        self._say(worst)
         delay = self._timing.backoff.delay(self._failures, self._chance())
-        if isinstance(first, Throttled):
-            return max(delay, first.retry_after or 0.0)
-        return delay
+        if isinstance(worst, Throttled) and worst.retry_after is not None:
+            return Progress(size, 0, max(delay, worst.retry_after), asked=True, again_seconds=again)
+        return Progress(size, 0, delay, again_seconds=again)
 
     def _say(self, outcome: Outcome) -> None:
         match outcome:
@@ -144,3 +197,16 @@ class Delivery:
                 self._said = self._said or "throttled"
             case _:
                 pass
+
+
+def _error_type(outcomes: Sequence[Outcome]) -> str | None:
+    """Return OpenTelemetry's `error.type` of a request: what kept all of it from being delivered, or None."""
+    if any(isinstance(each, Delivered) for each in outcomes):
+        return None
+    match outcomes[0]:
+        case Refused(reason) | BatchRefused(reason) | Unavailable(reason) | Misconfigured(reason):
+            return reason
+        case Throttled():
+            return "throttled"
+        case _:
+            return None

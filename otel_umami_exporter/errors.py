@@ -5,6 +5,7 @@ What can go wrong, as one small tree.
       ├─ TaxonomyError     a declaration that could not be stored, or could hold personal data
       ├─ SettingsError     a missing or malformed setting; the message names it and never its value when it is secret
       └─ SpoolError        the spool file cannot be read or written
+           └─ SpoolUnavailable   not now: the disk is full or read-only, or another process holds the file
 """
 
 
@@ -22,3 +23,7 @@ class SettingsError(UmamiExporterError, ValueError):
 
 class SpoolError(UmamiExporterError):
     """The spool cannot be read or written."""
+
+
+class SpoolUnavailable(SpoolError):  # noqa: N818  # says what is the case
+    """The spool cannot be written now; it may get better by itself."""

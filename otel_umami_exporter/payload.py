@@ -11,6 +11,8 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
 from urllib.parse import quote
@@ -26,15 +28,17 @@ HOSTNAME_LIMIT: Final = 100  # characters; more is a 400
 ID_LIMIT: Final = 50  # characters; more is a 500
 URL_LIMIT: Final = 500  # UTF-16 units; more is cut in silence
 VALUE_LIMIT: Final = 500  # characters; more is a 500 and the event loses all its properties
-KEY_LIMIT: Final = 500  # characters; the same
+CURRENCY_LIMIT: Final = 10  # characters of `currency` beside `revenue`; more is a 500
 NUMBER_LIMIT: Final = 10**15  # from here on a 500 (numeric(19,4)), and the event loses all its properties
 TIME_MIN: Final = 1  # seconds; 0 means now
 TIME_MAX: Final = 8_640_000_000_000  # seconds; more is a 500
 NO_GEOGRAPHY: Final = "127.0.0.1"  # else every visitor lives where this program's host stands
+_NO_AMOUNT: Final = " (no amount)"
 _NS: Final = 1_000_000_000
 
 # Of these forms Umami makes a date; one of them that names no real moment is a 500.
 _UMAMI_DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}(Z|\+\d\d:\d\d)?)?", re.ASCII)
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _HOST_CHARACTERS: Final = re.compile(r"[^a-z0-9._-]+")
 _NUMERIC_LABEL: Final = re.compile(r"\d+|0x[0-9a-f]*")
@@ -51,10 +55,8 @@ class Site:
 
     def __post_init__(self) -> None:
         try:
-            website_id = str(
-                UUID(self.website_id)
-            )  # lower case: in upper case Umami makes another session of the visitor
-        except ValueError:
+            website_id = str(UUID(self.website_id))  # lower case: upper case is another session of the same visitor
+        except (ValueError, AttributeError):
             raise SettingsError("website id: this is no UUID") from None
         object.__setattr__(self, "website_id", website_id)
 
@@ -87,17 +89,24 @@ def to_item(admitted: Admitted, site: Site) -> dict[str, Any]:
 
 def to_json(item: Mapping[str, Any]) -> bytes:
     """Return *item* as JSON; a number that JSON cannot say would have spoiled the whole batch, so it raises."""
-    return json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _JSON.encode(item).encode()
 
 
 def clean_text(text: str) -> str:
     """Return *text* without NUL, which the database refuses, and without lone surrogates, which are no characters."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return _SURROGATE.sub("\ufffd", text.replace("\x00", ""))
 
 
 def clean_data(properties: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """Return the properties as Umami can store them: long text cut, impossible numbers and dates said as text."""
-    return {clean_text(name)[:KEY_LIMIT]: clean_value(value) for name, value in properties.items()}
+    data = {name: clean_value(value) for name, value in properties.items()}
+    if "revenue" in data and "currency" in data:  # of these two Umami makes a row of its own
+        data["currency"] = str(data["currency"])[:CURRENCY_LIMIT]
+        if isinstance(revenue := data["revenue"], str):  # it reads numbers from text, also those it cannot store
+            data["revenue"] = revenue[: VALUE_LIMIT - len(_NO_AMOUNT)] + _NO_AMOUNT
+    return data
 
 
 def clean_value(value: Scalar) -> Scalar:
@@ -120,7 +129,8 @@ def _digits(number: int) -> str:
 
 def _clean_date(text: str) -> str:
     moment = parse_timestamp(text if text[19:].endswith("Z") or "+" in text[19:] else f"{text}Z")
-    return text if moment is not None else text.replace("T", " ")
+    # The server turns it into UTC: the first and the last day may leave the years that it knows.
+    return text if moment is not None and date.min < moment.date() < date.max else text.replace("T", " ")
 
 
 def clean_visitor(visitor: str | None) -> str | None:
@@ -131,6 +141,7 @@ def clean_visitor(visitor: str | None) -> str | None:
     return text if len(text) <= ID_LIMIT else blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+@lru_cache(maxsize=256)
 def clean_tag(tag: str | None) -> str | None:
     """Return the tag inside its limit of UTF-16 units."""
     return cut_utf16(clean_text(tag), TAG_LIMIT) if tag else None
@@ -143,9 +154,11 @@ def cut_utf16(text: str, limit: int) -> str:
     return text.encode("utf-16-le")[: limit * 2].decode("utf-16-le", errors="ignore")
 
 
+@lru_cache(maxsize=256)
 def clean_hostname(name: str | None) -> str:
     """Return a hostname that Umami's URL parser takes: a blank in it, or five numbers, would be a 500."""
-    host = _HOST_CHARACTERS.sub("-", (name or "").lower()).replace("xn--", "xn-").strip(".-")[:HOSTNAME_LIMIT]
+    host = _HOST_CHARACTERS.sub("-", (name or "").lower())
+    host = re.sub("xn-{2,}", "xn-", host).strip(".-")[:HOSTNAME_LIMIT]  # what looks like punycode must be punycode
     host = re.sub(r"\.{2,}", ".", host).rstrip(".-")
     if not host:
         return "localhost"
@@ -162,9 +175,10 @@ def _is_ipv4(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def operation_url(name: str) -> str:
     """Return the path of an operation's page view: `command /subscribe` is `/command/subscribe`."""
-    words = [
-        quote(word, safe=":{}<>*@!$&'()+,;=") for word in _WORDS.split(clean_text(name)) if word not in ("", ".", "..")
-    ]
-    return cut_utf16("/" + "/".join(words), URL_LIMIT)
+    words = [word for word in _WORDS.split(clean_text(name)) if word not in ("", ".", "..")]
+    url = "/" + "/".join(quote(word, safe=":{}<>*@!$&'()+,;=") for word in words)
+    # Cut before an escape, not in it: half of one is no text for the server.
+    return url if len(url) <= URL_LIMIT else url[:URL_LIMIT].rpartition("%")[0] or url[:URL_LIMIT]

@@ -1,26 +1,32 @@
 """
 The road of one event, readable aloud: record ─► gate ─► payload ─► spool ─► sender.
 
-Everything up to the payload is a pure function of its arguments. Every door (span exporter, span processor) holds a
-pipeline and differs in nothing after `Record`.
+Everything up to the payload is a pure function of its arguments. Every door (span exporter, span processor, log record
+exporter) holds a pipeline and differs in nothing after `Record`.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from otel_umami_exporter.books import Books
 from otel_umami_exporter.clock import Clock, SystemClock
 from otel_umami_exporter.counters import Counters, Reason
+from otel_umami_exporter.database import MEMORY
 from otel_umami_exporter.delivery import Connection, Timing
 from otel_umami_exporter.errors import SpoolError
 from otel_umami_exporter.gate import Admitted, Rejected, admit
+from otel_umami_exporter.ledger import Ledger, open_ledger
+from otel_umami_exporter.overflow import OverflowingSpool
 from otel_umami_exporter.payload import Site, to_item, to_json
-from otel_umami_exporter.record import Record
+from otel_umami_exporter.projection import Projection, Projector, check_projections
+from otel_umami_exporter.record import Door, Record, key_of
 from otel_umami_exporter.sender import Sender
-from otel_umami_exporter.spool import Books, Spool, SpoolLimits
+from otel_umami_exporter.spool import SpoolLimits
 from otel_umami_exporter.taxonomy import Taxonomy
+from otel_umami_exporter.telemetry import Telemetry
 from otel_umami_exporter.umami import UmamiClient
 
 _log: Final = logging.getLogger(__name__)
@@ -28,15 +34,20 @@ _EXPLAINED: Final = {
     "undeclared_event": "a span event that is not in the taxonomy did not leave; declare it if it should",
     "undeclared_property": "a property that its event does not declare was left out; declare it if it should leave",
     "wrong_value": "a property whose value has not the declared type was left out",
+    "span_event_limit": (
+        "OpenTelemetry dropped events of a span that had too many: raise OTEL_SPAN_EVENT_COUNT_LIMIT, or use more spans"
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The books, and what stayed behind before them, by reason."""
+    """The books; what stayed behind before them, by reason; and how long the oldest event has waited."""
 
     books: Books
     stayed_behind: dict[str, int]
+    oldest_age_seconds: float = 0.0
+    in_memory: bool = False
 
 
 class Pipeline:
@@ -46,13 +57,16 @@ class Pipeline:
     Args:
         taxonomy: the closed list.
         site: the website that is written to.
-        spool: where events wait: a path, or an open spool.
+        spool: the file where events wait.
         connect: makes one connection to Umami; called once in each sender thread. An address does as well.
         limits: how much may wait.
         timing: the sender's waits.
         clock: the time.
+        projections: what public boards stand on: reduced copies for websites of their own.
+        projection_key: keys visitors there; default: a random one beside the spool.
     Raises:
-        SpoolError: the spool cannot be opened.
+        TaxonomyError: a projection does not fit the taxonomy.
+        SpoolError: the spool's path is wrong. A full or read-only disk does not raise: events are kept in memory.
     """
 
     def __init__(
@@ -60,71 +74,138 @@ class Pipeline:
         *,
         taxonomy: Taxonomy,
         site: Site,
-        spool: str | Path | Spool,
+        spool: str | Path,
         connect: str | Callable[[], Connection],
         limits: SpoolLimits | None = None,
         timing: Timing | None = None,
         clock: Clock | None = None,
+        projections: Iterable[Projection] = (),
+        projection_key: str | None = None,
     ) -> None:
         self.taxonomy: Final = taxonomy
         self._site: Final = site
         self._clock: Final = clock or SystemClock()
         self._counters: Final = Counters()
-        self._spool: Final = spool if isinstance(spool, Spool) else Spool(spool, limits)
-        make = connect if callable(connect) else _connector(connect)
-        self._sender: Final = Sender(self._spool, make, timing=timing or Timing(), clock=self._clock)
+        chosen = check_projections(projections, taxonomy)
+        self._ledger: Final = _ledger(str(spool), projection_key) if chosen else None
+        self._projector: Final = Projector(chosen, site, self._ledger) if self._ledger else None
+        self._spool: Final = OverflowingSpool(spool, limits, self._clock)
+        self._bridged = False
+        self._is_shut = False
+        self.telemetry: Final = Telemetry(self)
+        self._sender: Final = Sender(
+            self._spool,
+            connect if callable(connect) else _connector(connect),
+            timing=timing or Timing(),
+            clock=self._clock,
+            observe=self.telemetry.request,
+            upkeep=self._ledger.checkpoint if self._ledger else None,
+        )
+        if not taxonomy.events:
+            _log.warning("no event leaves: there is no taxonomy (set UMAMI_TAXONOMY)")
         self._sender.start()
 
-    def accept(self, records: Iterable[Record]) -> bool:
+    def expect_bridge(self) -> None:
+        """Say that events may come twice, on a span and in the log: from now on the second copy is left out."""
+        self._bridged = True
+
+    def accept(self, records: Sequence[Record], door: Door = "span") -> bool:
         """
         Take *records* as far as the spool; what may leave is on disk when this returns.
 
-        Returns False, counted and logged once, when the spool cannot be written. Never raises for what a record holds.
+        Returns False, counted and logged once, when the spool takes nothing. Never raises for what a record holds.
         """
-        bodies = [body for each in records if (body := self._body(each)) is not None]
-        if not bodies:
+        kept = [(bodies, each) for each in records if (bodies := self._bodies(each))]
+        if not kept:
             return True
         try:
-            self._spool.put(bodies, self._clock.time())
+            self._sender.notify(self._put(kept, door))
         except SpoolError as error:
-            if self._counters.add("spool_unavailable", len(bodies)):
+            if self._counters.add("spool_unavailable", len(kept)):
                 _log.error("business events are lost: %s", error)  # the trace says no more
             return False
-        self._sender.notify(len(bodies))
         return True
+
+    def missed(self, events: int) -> None:
+        """Count *events* that OpenTelemetry dropped before this library saw them."""
+        self._count("span_event_limit", events)
 
     def flush(self, timeout_seconds: float = 30.0) -> bool:
         """Deliver what was accepted so far; return whether all of it has left the spool in time."""
-        return self._sender.flush(timeout_seconds)
+        try:
+            return self._sender.flush(timeout_seconds)
+        except SpoolError as error:
+            _log.warning("nothing can be flushed: %s", error)
+            return False
 
     def shutdown(self, timeout_seconds: float = 3.0) -> None:
-        """Deliver what can be delivered within *timeout_seconds*; the rest stays on disk for the next start."""
+        """Deliver what can be delivered in *timeout_seconds*; the rest stays on disk. A second call does nothing."""
+        if self._is_shut:
+            return
+        self._is_shut = True
         start = self._clock.monotonic()
         try:
             self._sender.flush(timeout_seconds * 0.8, patient=False)
-            self._sender.stop(max(0.0, start + timeout_seconds - self._clock.monotonic()))
         except SpoolError as error:
-            _log.warning("the last events may not be delivered: %s", error)
-        self._spool.checkpoint()
-        self._spool.close()  # Last: what was claimed and not settled is sent when its lease has run out.
+            _log.debug("nothing to flush: %s", error)
+        if self._sender.stop(max(0.0, start + timeout_seconds - self._clock.monotonic())):
+            if self._ledger is not None:
+                self._ledger.close()
+            self._spool.close()  # Last: a thread that still hangs in a request may yet settle its batch.
 
     def status(self) -> Status:
         """Return where every event is."""
-        return Status(self._spool.books(), {str(reason): number for reason, number in self._counters.numbers().items()})
+        oldest = self._spool.oldest()
+        return Status(
+            self._spool.books(),
+            {str(reason): number for reason, number in self._counters.numbers().items()},
+            max(0.0, self._clock.time() - oldest[1]) if oldest is not None else 0.0,
+            self._spool.degraded,
+        )
 
-    def _body(self, record: Record) -> bytes | None:
-        match admit(record, self.taxonomy):
-            case Rejected(reason):
-                self._count(reason)
-                return None
-            case Admitted(left_out=left_out) as admitted:
-                for each in left_out:
-                    self._count(each)
-                return to_json(to_item(admitted, self._site))
+    def _put(self, kept: Sequence[tuple[list[bytes], Record]], door: Door) -> int:
+        """Spool events with their copies; return how many bodies that were."""
+        now = self._clock.time()
+        if not self._bridged:
+            bodies = [body for bodies, _ in kept for body in bodies]
+            self._spool.put(bodies, now)
+            return len(bodies)
+        entries = [(bodies, key_of(each)) for bodies, each in kept]
+        doubled = self._spool.put_once(entries, door, now)
+        if doubled:
+            self._counters.add("doubled", doubled)
+        return len(kept) - doubled
 
-    def _count(self, reason: Reason) -> None:
-        if self._counters.add(reason) and reason in _EXPLAINED:
+    def _bodies(self, record: Record) -> list[bytes]:
+        """Return what is to be sent of *record*: itself first, then its copies."""
+        admitted = admit(record, self.taxonomy)
+        if isinstance(admitted, Rejected):
+            self._count(admitted.reason)
+            return []
+        for each in admitted.left_out:
+            self._count(each)
+        body = to_json(to_item(admitted, self._site))
+        return [body] if self._projector is None else [body, *self._copies(self._projector, admitted)]
+
+    def _copies(self, projector: Projector, admitted: Admitted) -> list[bytes]:
+        try:
+            return [to_json(each) for each in projector.copies(admitted)]
+        except SpoolError as error:
+            if self._counters.add("projection_unavailable"):
+                _log.error("public boards miss events: %s", error)
+            return []
+
+    def _count(self, reason: Reason, number: int = 1) -> None:
+        if self._counters.add(reason, number) and reason in _EXPLAINED:
             _log.warning("%s (said once)", _EXPLAINED[reason])
+
+
+def _ledger(spool: str, key: str | None) -> Ledger:
+    try:
+        return open_ledger(spool, key)
+    except SpoolError as error:
+        _log.error("public boards begin to count anew: %s", error)
+        return open_ledger(MEMORY, key)
 
 
 def _connector(endpoint: str) -> Callable[[], Connection]:

@@ -4,13 +4,16 @@ One business event or page view on its way: who, what, when, which trace.
 Every door (spans, log records, the bridge) turns what it gets into `Record`, and the road differs in nothing after it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from hashlib import blake2b
+from typing import Any, Final, Literal
 
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind, format_trace_id
+from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
+Door = Literal["span", "log"]
 VISITOR: Final = "enduser.pseudo.id"  # OpenTelemetry's name for a pseudonymous person
 NOBODY: Final = ""  # as a visitor: explicitly nobody, whatever the span says
 SERVICE_NAME: Final = "service.name"
@@ -23,7 +26,7 @@ class Record:
     """
     A business event, or with *is_view* an operation that a person asked for.
 
-    *time_ns* and *span_start_ns* are nanoseconds since 1970, *trace_id* is 32 hexadecimal digits.
+    *time_ns* and *span_start_ns* are nanoseconds since 1970, *trace_id* and *span_id* are hexadecimal digits.
     """
 
     name: str
@@ -33,49 +36,101 @@ class Record:
     attributes: Mapping[str, Any]
     span_start_ns: int | None = None
     trace_id: str | None = None
+    span_id: str | None = None
     service: str | None = None
     environment: str | None = None
 
 
-def records_from_span(span: ReadableSpan) -> Iterator[Record]:
+def records_from_span(span: ReadableSpan) -> list[Record]:
     """
-    Yield what *span* may have to tell: first the operation as a page view, then its events in order.
+    Return what *span* may have to tell: first the operation as a page view, then its events in order.
 
     An event belongs to the visitor it names itself, or else to the one of its span.
     """
     is_operation = _is_operation(span)
-    if not is_operation and not span.events:
-        return
+    events = span.events
+    if not is_operation and not events:
+        return []
     attributes = span.attributes or {}
     resource = span.resource.attributes
     visitor = _text(attributes.get(VISITOR))
     context = span.get_span_context()
-    trace_id = format_trace_id(context.trace_id) if context is not None and context.is_valid else None
+    trace_id = span_id = None
+    if context is not None and context.is_valid:
+        trace_id, span_id = format_trace_id(context.trace_id), format_span_id(context.span_id)
     service, environment = _text(resource.get(SERVICE_NAME)), _text(resource.get(ENVIRONMENT))
-    if is_operation and visitor and span.start_time is not None:
-        yield Record(
-            name=span.name,
-            time_ns=span.start_time,
-            is_view=True,
-            visitor=visitor,
-            attributes={},
-            trace_id=trace_id,
-            service=service,
-            environment=environment,
+    start = span.start_time
+    records = []
+    if is_operation and visitor and start is not None:
+        records.append(
+            Record(
+                name=span.name,
+                time_ns=start,
+                is_view=True,
+                visitor=visitor,
+                attributes={},
+                trace_id=trace_id,
+                span_id=span_id,
+                service=service,
+                environment=environment,
+            )
         )
-    for event in span.events:
+    for event in events:
         own = event.attributes or {}
         said = own.get(VISITOR)
-        yield Record(
-            name=event.name,
-            time_ns=event.timestamp,
-            visitor=_text(said) if said is not None else visitor,
-            attributes=own,
-            span_start_ns=span.start_time,
-            trace_id=trace_id,
-            service=service,
-            environment=environment,
+        records.append(
+            Record(
+                name=event.name,
+                time_ns=event.timestamp,
+                visitor=_text(said) if said is not None else visitor,
+                attributes=own,
+                span_start_ns=start,
+                trace_id=trace_id,
+                span_id=span_id,
+                service=service,
+                environment=environment,
+            )
         )
+    return records
+
+
+def record_from_log(entry: ReadableLogRecord) -> Record | None:
+    """Return the event in *entry*; None when it is a plain log line, which never leaves."""
+    log = entry.log_record
+    if not log.event_name:
+        return None
+    attributes = log.attributes or {}
+    resource = entry.resource.attributes
+    return Record(
+        name=log.event_name,
+        time_ns=log.timestamp or log.observed_timestamp or 0,
+        visitor=_text(attributes.get(VISITOR)),
+        attributes=attributes,
+        trace_id=format_trace_id(log.trace_id) if log.trace_id else None,
+        span_id=format_span_id(log.span_id) if log.span_id else None,
+        service=_text(resource.get(SERVICE_NAME)),
+        environment=_text(resource.get(ENVIRONMENT)),
+    )
+
+
+def key_of(record: Record) -> bytes | None:
+    """
+    Return what is equal in the two copies of an event that is recorded on a span and bridged into the log.
+
+    None for what no bridge doubles: page views, and events outside any trace.
+    """
+    if record.is_view or record.trace_id is None:
+        return None
+    properties = sorted((str(name), _said(value)) for name, value in record.attributes.items())
+    text = repr((record.trace_id, record.span_id, record.name, record.time_ns, properties))
+    return blake2b(text.encode(errors="replace"), digest_size=16).digest()
+
+
+def _said(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # Python refuses to write an integer of thousands of digits
+        return type(value).__name__
 
 
 def _is_operation(span: ReadableSpan) -> bool:

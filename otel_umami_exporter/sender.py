@@ -2,29 +2,26 @@
 The delivery threads: the one place that waits.
 
 They start with the first event, work until the spool is empty, linger so that events share a batch, and wait out
-back-off and Retry-After. A forked child starts its own.
+back-off and Retry-After. A keeper beside them does what costs an fsync. A forked child starts its own.
 """
 
 import logging
-import os
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import suppress
 from typing import Final
-
-from opentelemetry import context
 
 from otel_umami_exporter.clock import Clock
 from otel_umami_exporter.delivery import Connection, Delivery, Progress, Timing
 from otel_umami_exporter.errors import SpoolError
-from otel_umami_exporter.spool import Spool
+from otel_umami_exporter.forks import begin_anew_in_children
+from otel_umami_exporter.overflow import RETRY_SECONDS, OverflowingSpool
 
 _log: Final = logging.getLogger(__name__)
 WORKERS: Final = 2  # batches in flight: measured best against a real Umami, and all that a kill can double
 _IDLE_SECONDS: Final = 15.0  # how often an idle sender looks for what others left in a shared spool
-_CHECKPOINT_EVENTS: Final = 2_000
-# The instrumentations' public name for "create no spans here"; our own requests are nobody's business.
-_SUPPRESS: Final = "suppress_instrumentation"
+_KEEP_EVENTS: Final = 4_000  # accepted or gone, between two checkpoints; the log grows to some 32 MB
+_URGENT_SECONDS: Final = 0.05  # while somebody flushes, what is claimed elsewhere is looked for this often
 
 
 class Sender:
@@ -36,43 +33,65 @@ class Sender:
         connect: makes the connection of one thread.
         timing: how long batches are, and waits.
         clock: the time.
+        observe: told the seconds and the error type (None: none) of each request.
+        upkeep: what else the keeper does now and then.
     """
 
-    def __init__(self, spool: Spool, connect: Callable[[], Connection], *, timing: Timing, clock: Clock) -> None:
+    def __init__(
+        self,
+        spool: OverflowingSpool,
+        connect: Callable[[], Connection],
+        *,
+        timing: Timing,
+        clock: Clock,
+        observe: Callable[[float, str | None], None] | None = None,
+        upkeep: Callable[[], None] | None = None,
+    ) -> None:
         self._spool: Final = spool
         self._connect: Final = connect
         self._timing: Final = timing
         self._clock: Final = clock
-        self._delivery: Final = Delivery(spool, timing, clock)
-        self._reset()
-
-    def _reset(self) -> None:
-        self._pid = os.getpid()
-        self._changed = threading.Condition()
-        self._threads: list[threading.Thread] = []
+        self._upkeep: Final = upkeep
+        self._delivery: Final = Delivery(spool, timing, clock, observe=observe)
         self._stopping = False
-        self._urgent = False  # somebody flushes: no lingering
-        self._fresh = self._timing.batch_size  # events since the last claim; at the start, what an earlier run left
-        self._fresh_since = self._clock.monotonic()
-        self._resume_at = 0.0
+        self.begin_anew()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Start again in a forked child: threads are not inherited, and locks may be held by one that is not there."""
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # there is something to decide
+        self._attempted = threading.Condition(self._lock)  # somebody who flushes may look again
+        self._threads: list[threading.Thread] = []
+        self._flushing = 0  # somebody waits: no lingering
+        self._due: float | None = None  # when the next claim is to be made; None: nothing is known to wait
+        self._fresh = 0  # events since the last claim
+        self._resume_at = 0.0  # back-off, which a flush may cut short
+        self._asked_until = 0.0  # Retry-After, which it may not
         self._failures = 0
-        self._gone = 0
+        self._unkept = 0
+        self._delivery.begin_anew()
 
     def notify(self, events: int) -> None:
-        """Say that *events* more are in the spool. Cheap: it wakes a thread only when a batch is full."""
-        if os.getpid() != self._pid:
-            self._reset()  # forked: threads are not inherited
-        with self._changed:
-            if not self._fresh:
-                self._fresh_since = self._clock.monotonic()
-            before, self._fresh = self._fresh, self._fresh + events
+        """Say that *events* more are in the spool. Cheap: it wakes a thread only when there is something to decide."""
+        with self._lock:
+            self._fresh += events
+            self._unkept += events
+            wake = self._unkept - events < _KEEP_EVENTS <= self._unkept
+            full = self._fresh >= self._timing.batch_size
+            due = self._clock.monotonic() + (0.0 if full else self._timing.linger_seconds)
+            if events and (self._due is None or due < self._due):
+                self._due, wake = due, True
             if not self._threads and not self._stopping:
                 self._start()
-            elif not before or before < self._timing.batch_size <= self._fresh:
-                self._changed.notify()
+            elif wake:
+                self._changed.notify_all()
 
     def start(self) -> None:
         """Start delivering what an earlier run left, without waiting for a new event."""
+        with suppress(SpoolError):
+            if self._spool.oldest() is not None:
+                self._due = self._clock.monotonic()
         self.notify(0)
 
     def flush(self, timeout_seconds: float, *, patient: bool = True) -> bool:
@@ -82,90 +101,135 @@ class Sender:
         Not *patient*: give up at the first attempt that fails, for a shutdown while Umami is away.
         """
         deadline = self._clock.monotonic() + timeout_seconds
-        target = self._spool.last_id()
+        marks = self._spool.marks()
         self.notify(0)
-        with self._changed:
-            self._urgent = True
+        with self._lock:
+            self._flushing += 1
             self._resume_at = 0.0
+            self._due = self._clock.monotonic()
             failures = self._failures
             self._changed.notify_all()
         try:
-            while (oldest := self._spool.oldest()) is not None and oldest[0] <= target:
-                with self._changed:
+            while self._spool.holds_up_to(marks):
+                with self._lock:
                     left = deadline - self._clock.monotonic()
-                    if left <= 0 or (not patient and self._failures > failures):
+                    if left <= 0 or self._stopping or (not patient and self._failures > failures):
                         return False
-                    self._clock.wait(self._changed, min(left, 0.05))
+                    self._clock.wait(self._attempted, min(left, _URGENT_SECONDS))
             return True
         finally:
-            with self._changed:
-                self._urgent = False
+            with self._lock:
+                self._flushing -= 1
 
-    def stop(self, timeout_seconds: float) -> None:
-        """Stop within *timeout_seconds*; a thread that hangs in a request is left behind, its batch sent later."""
-        with self._changed:
+    def stop(self, timeout_seconds: float) -> bool:
+        """
+        Stop within *timeout_seconds*; return whether all threads have ended.
+
+        One that hangs in a request is left behind: it settles its batch if an answer comes while the process lives.
+        """
+        with self._lock:
             self._stopping = True  # First, so that no new attempt starts.
             self._changed.notify_all()
+            self._attempted.notify_all()
+            threads = list(self._threads)
         deadline = self._clock.monotonic() + timeout_seconds
-        for thread in self._threads if os.getpid() == self._pid else []:
+        for thread in threads:
             thread.join(max(0.0, deadline - self._clock.monotonic()))  # Then, so that the one under way can finish.
+        return not any(thread.is_alive() for thread in threads)
+
+    # --- the threads ----------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        for number in range(WORKERS):
-            thread = threading.Thread(target=self._run, name=f"umami-sender-{number}", daemon=True)
+        work = [(self._keep, "umami-keeper")] + [(self._deliver, f"umami-sender-{each}") for each in range(WORKERS)]
+        for target, name in work:
+            thread = threading.Thread(target=target, name=name, daemon=True)
             self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending: what was accepted is on disk
+                self._threads.remove(thread)
+                return
 
-    def _run(self) -> None:
-        context.attach(context.set_value(_SUPPRESS, value=True))
-        with closing(self._connect()) as connection:
-            while self._may_go_on():
-                try:
-                    progress = self._delivery.attempt(connection)
-                except SpoolError as error:
-                    _log.warning("delivery pauses: %s", error)
-                    progress = Progress(1, 0, self._timing.backoff.cap_seconds)
-                self._note(progress)
+    def _deliver(self) -> None:
+        connection: Connection | None = None
+        while self._wait_for_work():
+            try:
+                connection = connection or self._connect()
+                progress = self._attempt(connection)
+            except SpoolError as error:
+                if self._stopping:
+                    break
+                _log.warning("delivery pauses: %s", error)
+                progress = Progress(1, 0, RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001  # a thread that dies would stop delivery for good
+                _log.error("delivery pauses after a defect of otel-umami-exporter: %s", type(error).__name__)
+                progress = Progress(1, 0, self._timing.backoff.cap_seconds)
+            self._note(progress)
+        if connection is not None:
+            connection.close()
 
-    def _may_go_on(self) -> bool:
-        """Wait until there is something to do; False when the sender stops."""
-        with self._changed:
+    def _attempt(self, connection: Connection) -> Progress:
+        claim = self._delivery.claim()
+        if not claim.events:
+            return Progress(0, 0)
+        if claim.is_full:
+            with self._lock:  # there may be more: the other thread need not wait for our answer
+                self._due = self._clock.monotonic()
+                self._changed.notify_all()
+        return self._delivery.attempt(connection, claim)
+
+    def _wait_for_work(self) -> bool:
+        """Wait until a claim is due; False when the sender stops."""
+        with self._lock:
             while not self._stopping:
                 now = self._clock.monotonic()
-                wait = self._wait_seconds(now)
-                if wait <= 0:
-                    self._fresh = 0
+                start = max(now + _IDLE_SECONDS if self._due is None else self._due, self._resume_at, self._asked_until)
+                if start <= now:
+                    self._due, self._fresh = None, 0
                     return True
-                self._clock.wait(self._changed, wait)
+                idle = self._due is None
+                self._clock.wait(self._changed, start - now)
+                if idle and self._due is None and self._clock.monotonic() >= start:
+                    self._due = start  # others that share the file may have left something
             return False
 
-    def _wait_seconds(self, now: float) -> float:
-        if now < self._resume_at:
-            return self._resume_at - now
-        if self._urgent or self._fresh >= self._timing.batch_size:
-            return 0.0
-        since = self._fresh_since
-        return since + self._timing.linger_seconds - now if self._fresh else since + _IDLE_SECONDS - now
-
     def _note(self, progress: Progress) -> None:
-        with self._changed:
+        with self._lock:
             now = self._clock.monotonic()
-            self._fresh_since = now
-            if progress.claimed:
-                self._gone += progress.gone
-            if progress.claimed == self._timing.batch_size or progress.failed:
-                self._fresh = max(self._fresh, self._timing.batch_size)  # there is more: no lingering
-            if progress.failed and not progress.gone:
+            self._unkept += progress.gone
+            if progress.failed:
                 self._failures += 1
             if progress.wait_seconds:
                 self._resume_at = now + progress.wait_seconds
-            checkpoint = self._gone >= _CHECKPOINT_EVENTS or (not progress.claimed and self._gone > 0)
-            if checkpoint:
-                self._gone = 0
-            idle_flush = self._urgent and not progress.claimed
+                if progress.asked:
+                    self._asked_until = self._resume_at
+            again = progress.again_seconds
+            if progress.claimed > progress.gone and again is None:
+                again = 0.0
+            if self._flushing and again is None:
+                again = _URGENT_SECONDS
+            if again is not None and (self._due is None or now + again < self._due):
+                self._due = now + again
             self._changed.notify_all()
-            if idle_flush:  # what is left is claimed elsewhere, or has its own delay
-                self._clock.wait(self._changed, 0.02)
-        if checkpoint or progress.failed:
-            self._spool.trim(self._clock.time())
-            self._spool.checkpoint()
+            self._attempted.notify_all()
+
+    def _keep(self) -> None:
+        """Do what takes its time, beside the deliveries: limits, checkpoints, the way back from memory to disk."""
+        while True:
+            try:
+                self._spool.tidy(self._clock.time())
+                self._spool.checkpoint()
+                if self._upkeep is not None:
+                    self._upkeep()
+            except SpoolError as error:
+                _log.debug("the spool cannot be tidied now: %s", error)
+            except Exception as error:  # noqa: BLE001  # the next round may do better
+                _log.error("a defect of otel-umami-exporter: %s", type(error).__name__)
+            with self._lock:
+                self._unkept = 0
+                wait = RETRY_SECONDS if self._spool.degraded else _IDLE_SECONDS
+                end = self._clock.monotonic() + wait
+                while not self._stopping and self._unkept < _KEEP_EVENTS and (now := self._clock.monotonic()) < end:
+                    self._clock.wait(self._changed, end - now)
+                if self._stopping:
+                    return

@@ -14,49 +14,39 @@ accepted = delivered + waiting + refused + dropped.
 """
 
 import logging
-import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
-from secrets import token_hex
-from typing import Final, Literal
+from typing import Final, TypeVar
 
-from otel_umami_exporter.errors import SpoolError
+from otel_umami_exporter.books import Books, count, read, waiting_by_books
+from otel_umami_exporter.database import (
+    MEMORY,
+    connect,
+    inode,
+    is_damage,
+    is_gone,
+    make_private,
+    new_owner,
+    one_process,
+)
+from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
+from otel_umami_exporter.forks import begin_anew_in_children
 from otel_umami_exporter.salvage import move_aside, salvage
 
 _log: Final = logging.getLogger(__name__)
-SCHEMA_VERSION: Final = 1
-BUSY_SECONDS: Final = 5.0  # how long a writer waits for another process that shares the file
-_TRIM_EVERY: Final = 1_000  # puts between two looks at the limits
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    body BLOB NOT NULL,
-    accepted_at REAL NOT NULL,
-    not_before REAL NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    lease_until REAL NOT NULL DEFAULT 0,
-    lease TEXT
-);
-CREATE TABLE IF NOT EXISTS dead_letters (
-    id INTEGER PRIMARY KEY,
-    body BLOB NOT NULL,
-    accepted_at REAL NOT NULL,
-    refused_at REAL NOT NULL,
-    reason TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS books (
-    entry TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    PRIMARY KEY (entry, reason)
-) WITHOUT ROWID;
-"""
-
-Entry = Literal["delivered", "refused", "dropped"]
+_T = TypeVar("_T")
+_TRIM_EVERY: Final = 100  # events between two looks at the limits
+_TRIM_AT_MOST: Final = 300  # events that a writer drops at a time; more would be felt on an event loop
+_TIDY_AT_ONCE: Final = 1_000
+_ROWS: Final = 100  # in one statement
+_REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
+_FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,29 +70,23 @@ class Spooled:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that nobody else may send until it is settled or the lease has run out."""
+
+    events: Sequence[Spooled]
+    lease: int = 0
+    file: int = 0
+    in_memory: bool = False
+    is_full: bool = False  # there may be more where it came from
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """What became of a claimed batch: ids, ids with their reason, ids with the time of the next try."""
 
     delivered: Sequence[int] = ()
     refused: Sequence[tuple[int, str]] = ()
     retry: Sequence[tuple[int, float]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """Every event ever accepted by this file, and where it is now."""
-
-    accepted: int
-    delivered: int
-    waiting: int
-    refused: dict[str, int]
-    dropped: dict[str, int]
-
-    @property
-    def balanced(self) -> bool:
-        """Whether no event is unaccounted for."""
-        out = self.delivered + self.waiting + sum(self.refused.values()) + sum(self.dropped.values())
-        return self.accepted == out
 
 
 class Spool:
@@ -116,12 +100,27 @@ class Spool:
         limits: how much may wait.
     Raises:
         SpoolError: the file can neither be opened nor replaced.
+        SpoolUnavailable: not now: the disk is full or read-only, or another process holds the file.
     """
 
     def __init__(self, path: str | Path, limits: SpoolLimits | None = None) -> None:
         self.path: Final = str(path)
         self.limits: Final = limits or SpoolLimits()
-        self._open()
+        self._closed = False
+        self.begin_anew()
+        with self._lock:
+            self._connection()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Forget the connection of the parent process, which must not be used in a child, and not be closed either."""
+        self._inherited = getattr(self, "_database", None)
+        self._database: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        self._generation = 0  # files of this name that were seen one after the other
+        self._owner = new_owner()
+        self._lock = threading.Lock()
+        self._untrimmed = 0
 
     # --- the program's side ---------------------------------------------------------------------------------------
 
@@ -132,85 +131,166 @@ class Spool:
         Raises:
             SpoolError: nothing of it is on disk.
         """
-        with self._transaction() as database:
-            if len(bodies) == 1:
-                database.execute("INSERT INTO events (body, accepted_at) VALUES (?, ?)", (bodies[0], now))
-            else:
-                rows = [(body, now) for body in bodies]
-                database.executemany("INSERT INTO events (body, accepted_at) VALUES (?, ?)", rows)
-            self._untrimmed += len(bodies)
+        if len(bodies) > _ROWS:
+            self._write(lambda database: _insert_many(database, bodies, now))
+        else:  # one statement is its own transaction: one wait for the file, and for the interpreter
+            values = tuple(each for body in bodies for each in (body, now))
+            self._run(lambda database: database.execute(_insertion(len(bodies)), values))
+        self._untrimmed += len(bodies)
         if self._untrimmed >= _TRIM_EVERY:
-            self.trim(now)
+            self.trim(now, at_most=_TRIM_AT_MOST)
+
+    def put_once(self, entries: Sequence[tuple[Sequence[bytes], bytes | None]], door: str, now: float) -> int:
+        """
+        Accept each (bodies, key) whose key no other *door* has brought lately; return how many were left out.
+
+        An event that is recorded on a span and also bridged into the log arrives by both doors and is stored once.
+        """
+
+        def work(database: sqlite3.Connection) -> int:
+            new: list[bytes] = []
+            doubled = 0
+            for bodies, key in entries:
+                if key is not None:
+                    seen = database.execute("SELECT door FROM seen WHERE key = ?", (key,)).fetchone()
+                    if seen is not None and seen[0] != door:
+                        doubled += 1
+                        continue
+                    database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (key, door, now))
+                new += bodies
+            _insert_many(database, new, now)
+            return doubled
+
+        return self._write(work)
 
     # --- the sender's side ----------------------------------------------------------------------------------------
 
-    def claim(self, limit: int, now: float, lease_seconds: float) -> list[Spooled]:
+    def claim(self, limit: int, now: float, lease_seconds: float) -> Claim:
         """
         Take up to *limit* events for sending, oldest first.
 
         A claimed event is invisible to other claims until it is settled or its lease has run out.
         """
-        with self._transaction() as database:
+
+        def work(database: sqlite3.Connection) -> Claim:
             rows = database.execute(
-                "SELECT id, body, attempts, accepted_at FROM events"
-                " WHERE lease_until <= ? AND not_before <= ? ORDER BY id LIMIT ?",
+                "SELECT id, body, attempts, accepted_at FROM events WHERE not_before <= ? AND"  # noqa: S608  # ours
+                f" {_FREE} ORDER BY id LIMIT ?",
                 (now, now, limit),
             ).fetchall()
-            lease = [(self._owner, now + lease_seconds, row[0]) for row in rows]
-            database.executemany("UPDATE events SET lease = ?, lease_until = ? WHERE id = ?", lease)
-        return [Spooled(*row) for row in rows]
+            if not rows:
+                return Claim(())
+            lease = (rows[0][0], rows[-1][0], now + lease_seconds, self._owner)
+            cursor = database.execute("INSERT INTO leases (first, last, until, owner) VALUES (?, ?, ?, ?)", lease)
+            return Claim(
+                [_spooled(row) for row in rows], cursor.lastrowid or 0, self._generation, is_full=len(rows) == limit
+            )
 
-    def settle(self, settlement: Settlement, now: float) -> None:
-        """Write down, in one transaction, what became of a claimed batch."""
-        with self._transaction() as database:
-            ids = [(each,) for each in settlement.delivered]
-            self._count(database, "delivered", "", _delete(database, ids))
+        return self._write(work)
+
+    def settle(self, claim: Claim, settlement: Settlement, now: float) -> None:
+        """Write down, in one transaction, what became of a claimed batch; what is not mentioned waits again."""
+        if claim.file != self._generation:
+            return  # the file was replaced meanwhile: these ids mean nothing in the new one
+
+        def work(database: sqlite3.Connection) -> None:
+            database.execute(
+                "DELETE FROM leases WHERE (id = ? AND owner = ?) OR until <= ?", (claim.lease, self._owner, now)
+            )
+            count(database, "delivered", "", _delete(database, settlement.delivered))
             for each, reason in settlement.refused:
                 database.execute(
                     "INSERT OR IGNORE INTO dead_letters (id, body, accepted_at, refused_at, reason)"
                     " SELECT id, body, accepted_at, ?, ? FROM events WHERE id = ?",
                     (now, reason, each),
                 )
-                self._count(database, "refused", reason, _delete(database, [(each,)]))
+                count(database, "refused", reason, _delete(database, [each]))
             database.executemany(
-                "UPDATE events SET lease = NULL, lease_until = 0, attempts = attempts + 1, not_before = ? WHERE id = ?",
+                "UPDATE events SET attempts = attempts + 1, not_before = ? WHERE id = ?",
                 [(not_before, each) for each, not_before in settlement.retry],
             )
 
-    def release(self) -> None:
-        """Give back what this process has claimed and not settled, so that whoever comes next need not wait."""
-        with self._transaction() as database:
-            database.execute(
-                "UPDATE events SET lease = NULL, lease_until = 0 WHERE lease_until > 0 AND lease = ?", (self._owner,)
-            )
+        self._write(work)
 
-    def trim(self, now: float) -> None:
-        """Drop what is beyond the limits, oldest first, and write it into the books."""
+    def take_out(self, claim: Claim) -> None:
+        """Strike a claimed batch from these books: it was put into another spool."""
+
+        def work(database: sqlite3.Connection) -> None:
+            database.execute("DELETE FROM leases WHERE id = ?", (claim.lease,))
+            count(database, "moved", "", _delete(database, [each.id for each in claim.events]))
+
+        self._write(work)
+
+    def trim(self, now: float, *, at_most: int = _TRIM_AT_MOST) -> int:
+        """Drop what is beyond the limits, oldest first and *at_most* so many, and write it into the books."""
         limits = self.limits
-        with self._transaction() as database:
+
+        def work(database: sqlite3.Connection) -> int:
             self._untrimmed = 0
-            self._count(database, "dropped", "too_old", _drop_older(database, now - limits.max_age_seconds))
-            surplus = _unsettled(database) - limits.max_events
-            self._count(database, "dropped", "too_many", _drop_oldest(database, surplus))
-            used = _used_bytes(database)
-            if used > limits.max_bytes:
-                share = (
-                    1 - limits.max_bytes / used
-                )  # bodies are about of one size, so a share of bytes is one of events
-                surplus = int(_unsettled(database) * share) + 1
-                self._count(database, "dropped", "too_large", _drop_oldest(database, surplus))
+            old = _drop_older(database, now - limits.max_age_seconds, now, at_most)
+            count(database, "dropped", "too_old", old)
+            many = _drop_oldest(database, min(waiting_by_books(database) - limits.max_events, at_most), now)
+            count(database, "dropped", "too_many", many)
+            large = 0
+            if (used := _used_bytes(database)) > limits.max_bytes:
+                # Bodies are about of one size, so a share of bytes is one of events.
+                surplus = int(waiting_by_books(database) * (1 - limits.max_bytes / used)) + 1
+                large = _drop_oldest(database, min(surplus, at_most), now)
+                count(database, "dropped", "too_large", large)
+            return old + many + large
+
+        return self._write(work)
+
+    def adopt(self, books: Books, letters: Sequence[tuple[bytes, float, float, str]]) -> None:
+        """Take over the books and dead letters of a spool that ends, all of whose events have left it."""
+
+        def work(database: sqlite3.Connection) -> None:
+            count(database, "delivered", "", books.delivered)
+            for reason, number in books.dropped.items():
+                count(database, "dropped", reason, number)
+            for reason, number in books.refused.items():
+                count(database, "refused", reason, number)
+            count(database, "moved", "", -books.accepted)
+            for letter in letters:
+                own_id = database.execute(_insertion(1), letter[:2]).lastrowid  # for an id of its own
+                database.execute("DELETE FROM events WHERE id = ?", (own_id,))
+                database.execute("INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?)", (own_id, *letter))
+            count(database, "moved", "", len(letters))
+
+        self._write(work)
+
+    def tidy(self, now: float) -> None:
+        """Keep the limits, forget old keys and old dead letters, free what the dead have claimed. Takes its time."""
+        self._follow_the_file()
+        while self.trim(now, at_most=_TIDY_AT_ONCE) >= _TIDY_AT_ONCE:
+            pass  # piece by piece, so that writers get in between
+
+        def work(database: sqlite3.Connection) -> None:
+            for number, owner in database.execute("SELECT id, owner FROM leases").fetchall():
+                if is_gone(str(owner), self._owner):
+                    database.execute("DELETE FROM leases WHERE id = ?", (number,))
+            database.execute("DELETE FROM seen WHERE at < ?", (now - _REMEMBER_SECONDS,))
             database.execute(
                 "DELETE FROM dead_letters WHERE id <= (SELECT id FROM dead_letters ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (limits.max_dead_letters,),
+                (self.limits.max_dead_letters,),
             )
 
+        self._write(work)
+
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the file, with an fsync that blocks no writer. For the sender's thread."""
-        if self.path == ":memory:":
+        """
+        Move the write-ahead log into the file, with fsyncs that block no writer. For the sender's thread.
+
+        Whoever writes next after a complete checkpoint starts the log anew, with one more fsync: so that is done here.
+        """
+        if self.path == MEMORY:
             return
         try:
-            with closing(sqlite3.connect(self.path, timeout=0)) as database:
-                database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as database:
+                database.execute("PRAGMA synchronous = NORMAL")
+                (_, log, done) = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if log == done and log > 0:
+                    database.execute("PRAGMA application_id = 0")
         except sqlite3.Error as error:
             _log.debug("checkpoint not done: %s", error)  # the next one will; nothing depends on it
 
@@ -218,147 +298,205 @@ class Spool:
 
     def books(self) -> Books:
         """Return every event ever accepted, and where it is now."""
-        with self._transaction() as database:
-            row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-            entries = database.execute("SELECT entry, reason, number FROM books").fetchall()
-            waiting = _waiting(database)
-        delivered = sum(number for entry, _, number in entries if entry == "delivered")
-        refused = {reason: number for entry, reason, number in entries if entry == "refused" and number}
-        dropped = {reason: number for entry, reason, number in entries if entry == "dropped" and number}
-        return Books(row[0] if row else 0, delivered, waiting, refused, dropped)
+        return self._ask(read)
 
     def last_id(self) -> int:
         """Return the id of the newest event ever accepted; 0 when there was none."""
-        with self._transaction() as database:
+
+        def work(database: sqlite3.Connection) -> int:
             row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-        return int(row[0]) if row else 0
+            return int(row[0]) if row else 0
+
+        return self._run(work)
 
     def oldest(self) -> tuple[int, float] | None:
         """Return id and time of acceptance of the oldest event that waits, claimed or not, or None."""
-        with self._transaction() as database:
+
+        def work(database: sqlite3.Connection) -> tuple[int, float] | None:
             row = database.execute("SELECT id, accepted_at FROM events ORDER BY id LIMIT 1").fetchone()
-        return (int(row[0]), float(row[1])) if row else None
+            return (int(row[0]), float(row[1])) if row else None
+
+        return self._run(work)
 
     def bodies(self) -> Iterator[bytes]:
         """Yield every body that waits, oldest first, and every dead letter. For tests and inspection."""
-        with self._transaction() as database:
-            rows = database.execute("SELECT body FROM events UNION ALL SELECT body FROM dead_letters").fetchall()
+        rows = self._ask(
+            lambda database: database.execute(
+                "SELECT body FROM events UNION ALL SELECT body FROM dead_letters"
+            ).fetchall()
+        )
         for (body,) in rows:
             yield body
 
     def close(self) -> None:
         """Close the file. What waits is sent after the next start."""
         with self._lock:
-            if os.getpid() == self._pid:
+            self._closed = True
+            if self._database is not None:
                 self._database.close()
-                self._closed = True
+                self._database = None
+
+    def __del__(self) -> None:
+        """Close what nobody has closed; Python 3.13 warns of it."""
+        database = getattr(self, "_database", None)
+        if database is not None:
+            with suppress(sqlite3.Error):
+                database.close()
+
+    def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do *work* in one transaction; for the modules beside this one that add tables' worth of meaning."""
+        return self._write(work)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        self._database: sqlite3.Connection
-        self._pid = os.getpid()
-        self._owner = f"{self._pid}-{token_hex(8)}"
-        self._lock = threading.Lock()
-        self._untrimmed = 0
-        self._closed = False
-        if self.path != ":memory:":
-            _make_private(self.path)
+    def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do *work* in one transaction."""
+        return self._run(lambda database: _transaction(database, "IMMEDIATE", work))
+
+    def _ask(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do *work* that reads much: on a connection of its own, so that no writer waits for it."""
+        if self.path == MEMORY:
+            return self._write(work)
         try:
-            self._database = _connect(self.path)
-        except sqlite3.OperationalError as error:  # locked, read-only, no room: the file itself may be sound
-            raise SpoolError(f"the spool {self.path} cannot be opened: {error}") from error
-        except sqlite3.DatabaseError:
-            aside = move_aside(self.path)
-            _make_private(self.path)
-            self._database = _connect(self.path)
-            kept = salvage(aside, self._database)
-            _log.error("the spool was damaged: moved to %s, a new one begun, %d events saved from it", aside, kept)
+            with closing(connect(self.path)) as database:
+                return _transaction(database, "DEFERRED", work)
+        except sqlite3.Error as error:
+            raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        if os.getpid() != self._pid:
-            self._open()  # forked: the parent's connection must not be used, nor its lock
+    def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with self._lock:
-            if self._closed:
-                raise SpoolError("the spool is closed")
             try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise SpoolError(f"the spool {self.path} cannot be written: {error}") from error
-                raise
+                return work(self._connection())
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise _unavailable(self.path, error) from error
+            self._replace()
+            try:
+                return work(self._connection())
+            except sqlite3.Error as error:
+                raise _unavailable(self.path, error) from error
 
-    def _count(self, database: sqlite3.Connection, entry: Entry, reason: str, number: int) -> None:
-        if number > 0:
-            database.execute(
-                "INSERT INTO books VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number",
-                (entry, reason, number),
-            )
+    def _connection(self) -> sqlite3.Connection:
+        """Return the open connection; the lock is held."""
+        if self._database is not None:
+            return self._database
+        if self._closed:
+            raise SpoolError("the spool is closed")
+        try:
+            self._database = self._open()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise _unavailable(self.path, error) from error
+            self._replace()
+        assert self._database is not None
+        return self._database
+
+    def _open(self) -> sqlite3.Connection:
+        if self.path != MEMORY:
+            try:
+                make_private(self.path)
+            except OSError as error:
+                raise _unmade(self.path, error) from error
+            self._inode = inode(self.path)
+        return connect(self.path)
+
+    def _follow_the_file(self) -> None:
+        """Open the file anew if another process has replaced it, or somebody has deleted it."""
+        with self._lock:
+            if self.path != MEMORY and self._database is not None and inode(self.path) != self._inode:
+                self._database.close()
+                self._database = None
+                self._generation += 1
+
+    def _replace(self) -> None:
+        """Put the damaged file aside, begin a new one, and save from the old what can be read."""
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+        with one_process(self.path):
+            if inode(self.path) != self._inode:
+                self._database = self._open()  # another process was faster
+                return
+            aside = move_aside(self.path)
+            self._database = self._open()
+            kept = salvage(aside, self._database)
+        _log.error("the spool was damaged: moved to %s, a new one begun, %d events saved from it", aside, kept)
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def _transaction(database: sqlite3.Connection, kind: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    database.execute(f"BEGIN {kind}")
     try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA wal_autocheckpoint = 0")  # see checkpoint()
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version not in (0, SCHEMA_VERSION):
-            raise SpoolError(f"the spool {path} was written by another version of this library ({version})")
-        if version == 0:
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        database.execute("SELECT count(*) FROM (SELECT 1 FROM events LIMIT 1)").fetchone()
+        result = work(database)
+        database.execute("COMMIT")
     except BaseException:
-        database.close()
+        with suppress(sqlite3.Error):
+            if database.in_transaction:
+                database.execute("ROLLBACK")
         raise
-    return database
+    return result
 
 
-def _make_private(path: str) -> None:
-    try:
-        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise SpoolError(f"the spool {path} cannot be made: {error.strerror}") from error
+def _unavailable(path: str, error: sqlite3.Error) -> SpoolError:
+    return SpoolUnavailable(f"the spool {path} cannot be written: {error}")
 
 
-def _delete(database: sqlite3.Connection, ids: Iterable[tuple[int]]) -> int:
-    return max(0, database.executemany("DELETE FROM events WHERE id = ?", ids).rowcount)
+def _unmade(path: str, error: OSError) -> SpoolError:
+    """Say what it means: a full or read-only disk gets better; a path that cannot be is a mistake in a setting."""
+    import errno  # noqa: PLC0415  # seldom needed
+
+    passing = error.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
+    kind = SpoolUnavailable if passing else SpoolError
+    return kind(f"the spool {path} cannot be made: {error.strerror}")
 
 
-def _waiting(database: sqlite3.Connection) -> int:
-    return int(database.execute("SELECT count(*) FROM events").fetchone()[0])
+@lru_cache(maxsize=_ROWS)
+def _insertion(rows: int) -> str:
+    return "INSERT INTO events (body, accepted_at) VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608  # no text of others
 
 
-def _unsettled(database: sqlite3.Connection) -> int:
-    """Return how many wait, from the books: counting rows would read the whole file."""
-    (number,) = database.execute(
-        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)"
-        " - coalesce((SELECT sum(number) FROM books), 0)"
-    ).fetchone()
-    return int(number)
+def _insert_many(database: sqlite3.Connection, bodies: Sequence[bytes], now: float) -> None:
+    database.executemany(_insertion(1), [(body, now) for body in bodies])
 
 
-def _drop_older(database: sqlite3.Connection, accepted_before: float) -> int:
+def _spooled(row: tuple[int, object, object, object]) -> Spooled:
+    """Take a row as it is: a flipped bit may have made another type of a value; the server refuses what is no JSON."""
+    number, body, attempts, accepted_at = row
+    return Spooled(
+        number,
+        body if isinstance(body, bytes) else str(body).encode(errors="replace"),
+        attempts if isinstance(attempts, int) else 0,
+        accepted_at if isinstance(accepted_at, float) else 0.0,
+    )
+
+
+def _delete(database: sqlite3.Connection, ids: Sequence[int]) -> int:
+    if not ids:
+        return 0
+    return max(0, database.executemany("DELETE FROM events WHERE id = ?", [(each,) for each in ids]).rowcount)
+
+
+def _drop_older(database: sqlite3.Connection, accepted_before: float, now: float, at_most: int) -> int:
     """Drop from the oldest on up to the first that is young enough; reads no further than that."""
-    row = database.execute(
-        "SELECT id FROM events WHERE accepted_at >= ? ORDER BY id LIMIT 1", (accepted_before,)
-    ).fetchone()
-    if row is None:
-        return database.execute("DELETE FROM events").rowcount
-    return database.execute("DELETE FROM events WHERE id < ?", row).rowcount
+    rows = database.execute(
+        f"SELECT id, accepted_at FROM events WHERE {_FREE} ORDER BY id LIMIT ?",  # noqa: S608  # ours
+        (now, 1),
+    ).fetchall()
+    if not rows or rows[0][1] >= accepted_before:
+        return 0  # as nearly always
+    rows = database.execute(
+        f"SELECT id, accepted_at FROM events WHERE {_FREE} ORDER BY id LIMIT ?",  # noqa: S608  # ours
+        (now, at_most),
+    ).fetchall()
+    return _delete(database, [number for number, _ in takewhile(lambda row: row[1] < accepted_before, rows)])
 
 
-def _drop_oldest(database: sqlite3.Connection, number: int) -> int:
+def _drop_oldest(database: sqlite3.Connection, number: int, now: float) -> int:
     if number <= 0:
         return 0
     return database.execute(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)", (number,)
+        f"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE {_FREE} ORDER BY id LIMIT ?)",  # noqa: S608
+        (now, number),
     ).rowcount
 
 

@@ -5,7 +5,6 @@ What is not declared here does not leave. Personal data has no class, so it cann
 (`Literal`), a time of day, a timestamp, or words from a named source that is not a person.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -19,7 +18,6 @@ from otel_umami_exporter.errors import TaxonomyError
 Scalar = bool | int | float | str
 Kind = Literal["boolean", "integer", "number", "choice", "text", "time_of_day", "timestamp"]
 
-SCHEMA_VERSION: Final = 1
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 NAME_LIMIT: Final = 50  # Umami refuses a longer event name
 OPERATION_LIMIT: Final = 200
@@ -164,12 +162,9 @@ class Taxonomy:
 
     def to_json(self) -> str:
         """Return the taxonomy as JSON text that `from_json` reads back; the same taxonomy gives the same text."""
-        document = {
-            "version": SCHEMA_VERSION,
-            "events": [_event_to_dict(each) for each in self.events],
-            "operations": list(self.operations),
-        }
-        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        from otel_umami_exporter.taxonomy_json import dump  # noqa: PLC0415  # slow to import, seldom needed
+
+        return dump(self)
 
     @classmethod
     def from_json(cls, text: str) -> "Taxonomy":
@@ -179,14 +174,9 @@ class Taxonomy:
         Raises:
             TaxonomyError: it is no taxonomy, or one of another version.
         """
-        try:
-            document = json.loads(text)
-            if document["version"] != SCHEMA_VERSION:
-                raise TaxonomyError(f"taxonomy version {document['version']}: this library reads {SCHEMA_VERSION}")
-            declarations = [_event_from_dict(each) for each in document["events"]]
-            operations = [str(each) for each in document["operations"]]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TaxonomyError(f"this is no taxonomy: {type(error).__name__}: {error}") from error
+        from otel_umami_exporter.taxonomy_json import load  # noqa: PLC0415  # slow to import, seldom needed
+
+        declarations, operations = load(text)
         taxonomy = cls(())
         taxonomy._take(declarations, operations)  # a second constructor
         return taxonomy
@@ -211,7 +201,7 @@ def declare(event: type[Event]) -> Declaration:
     name = getattr(event, "name", None)
     if not isinstance(name, str):
         raise TaxonomyError(f"{event.__name__}: it needs a name: ClassVar[str]")
-    _check_name(name, event.__name__)
+    check_name(name, event.__name__)
     doc = (event.__doc__ or "").strip()
     if not doc or doc.startswith(f"{event.__name__}("):
         raise TaxonomyError(f"{event.__name__}: a docstring says when the event happens")
@@ -223,14 +213,15 @@ def declare(event: type[Event]) -> Declaration:
     return Declaration(name=name, doc=doc.split("\n\n")[0], person=event.person, properties=properties, event=event)
 
 
-def _check_name(name: str, where: str) -> None:
+def check_name(name: str, where: str) -> None:
+    """Raise TaxonomyError unless *name* can be the name of an event or a property."""
     if not NAME.fullmatch(name) or len(name) > NAME_LIMIT:
         raise TaxonomyError(f"{where}: {name!r} is no snake_case name of at most {NAME_LIMIT} characters")
 
 
 def _property(event: str, name: str, hint: Any, *, optional: bool) -> Property:
     where = f"{event}.{name}"
-    _check_name(name, where)
+    check_name(name, where)
     if name in RESERVED:
         raise TaxonomyError(f"{where}: this name is reserved")
     bare, prop = _split(hint)
@@ -244,8 +235,7 @@ def _property(event: str, name: str, hint: Any, *, optional: bool) -> Property:
         bare, inner = _split(members[0])
         prop = inner or prop
     kind, choices = _kind(where, bare, prop)
-    if prop.measured and kind != "integer":
-        raise TaxonomyError(f"{where}: what is measured is an integer of milliseconds")
+    check_measured(where, kind, prop.measured)
     return Property(
         name=name,
         kind=kind,
@@ -283,51 +273,19 @@ def _kind(where: str, bare: Any, prop: Prop) -> tuple[Kind, tuple[str | int, ...
         raise TaxonomyError(f"{where}: a property is a bool, an int, a float, a Literal, or text of a declared form")
     if prop.form is not None:
         return prop.form.value, ()
-    if prop.source is None and prop.privacy is not Privacy.LOCAL:
-        raise TaxonomyError(
-            f"{where}: free text may hold a person; use a Literal, a form or a source, or keep it LOCAL"
-        )
+    check_text(where, prop.source, prop.privacy)
     return "text", ()
 
 
-def _event_to_dict(event: Declaration) -> dict[str, Any]:
-    properties = []
-    for each in event.properties.values():
-        entry: dict[str, Any] = {
-            "name": each.name,
-            "kind": each.kind,
-            "doc": each.doc,
-            "privacy": each.privacy.value,
-            "required": each.required,
-        }
-        extras = {
-            "choices": list(each.choices) or None,
-            "source": each.source,
-            "measured": each.measured,
-            "example": each.example,
-        }
-        properties.append(entry | {key: value for key, value in extras.items() if value is not None})
-    return {"name": event.name, "doc": event.doc, "person": event.person, "properties": properties}
-
-
-def _event_from_dict(entry: dict[str, Any]) -> Declaration:
-    _check_name(entry["name"], "event")
-    properties = {}
-    for each in entry["properties"]:
-        _check_name(each["name"], entry["name"])
-        if each["kind"] not in get_args(Kind):
-            raise TaxonomyError(f"{entry['name']}.{each['name']}: there is no kind {each['kind']!r}")
-        properties[each["name"]] = Property(
-            name=each["name"],
-            kind=each["kind"],
-            doc=each["doc"],
-            privacy=Privacy(each["privacy"]),
-            required=bool(each["required"]),
-            choices=tuple(each.get("choices", ())),
-            source=each.get("source"),
-            measured=each.get("measured"),
-            example=each.get("example"),
+def check_text(where: str, source: str | None, privacy: Privacy) -> None:
+    """Raise TaxonomyError for text that may hold a person."""
+    if not source and privacy is not Privacy.LOCAL:
+        raise TaxonomyError(
+            f"{where}: free text may hold a person; use a Literal, a form or a source, or keep it LOCAL"
         )
-    return Declaration(
-        name=entry["name"], doc=entry["doc"], person=bool(entry["person"]), properties=properties, event=None
-    )
+
+
+def check_measured(where: str, kind: Kind, measured: str | None) -> None:
+    """Raise TaxonomyError unless what is measured can hold a number of milliseconds."""
+    if measured and kind != "integer":
+        raise TaxonomyError(f"{where}: what is measured is an integer of milliseconds")

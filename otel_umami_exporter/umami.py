@@ -7,13 +7,18 @@ and a batch is 200 even when its database is down. So every answer is read.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from time import time
+from time import monotonic, time
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
+from opentelemetry import context
 
 from otel_umami_exporter._version import __version__
 from otel_umami_exporter.outcome import BatchRefused, Delivered, Misconfigured, Outcome, Refused, Throttled, Unavailable
@@ -21,11 +26,21 @@ from otel_umami_exporter.outcome import BatchRefused, Delivered, Misconfigured, 
 # Umami's bot filter takes every User-Agent that does not look like a browser's system line, "OpenTelemetry-…" too.
 USER_AGENT: Final = f"Mozilla/5.0 (X11; Linux x86_64) otel-umami-exporter/{__version__}"
 BODY_LIMIT: Final = 10 * 1024 * 1024 - 64 * 1024  # Umami reads 10 MiB, and what is cut off is no JSON
+ANSWER_LIMIT: Final = 16 * 1024 * 1024  # 500 failing items are 2 MB of stack traces; more is not Umami
 KEEPALIVE_SECONDS: Final = 4.0  # below the server's 5 s: a connection it has just closed must not be used
 CONNECT_SECONDS: Final = 5.0
+SENDS_IN_FLIGHT: Final = 4  # where there are no batches
+RETRY_AFTER_LIMIT: Final = 3_600.0  # seconds; a server that asks for more is asked again after an hour
+_BATCH_AGAIN_SECONDS: Final = 600.0  # a proxy may have said 404 while Umami was being replaced
 
 _TEMPORARY_CODE: Final = re.compile(r"P10\d\d|P2024|P2028|P2034|P2037")  # Prisma: unreachable, timed out, conflict
-_TEMPORARY_TEXT: Final = ("Connection terminated", "ECONNREFUSED", "timeout", "DatabaseNotReachable")
+_PERMANENT_CODE: Final = re.compile(r"P2\d\d\d|ERR_INVALID_URL|ENOENT")
+_TEMPORARY_TEXT: Final = re.compile(
+    "Connection terminated|ECONNREFUSED|ECONNRESET|DatabaseNotReachable|timed? ?out", re.IGNORECASE
+)
+_PERMANENT_TEXT: Final = re.compile("invalid byte sequence|Invalid time value|call stack")
+# The instrumentations' public name for "create no spans here"; our own requests are nobody's business.
+_SUPPRESS: Final = "suppress_instrumentation"
 _BOT_FILTER: Final = Misconfigured(
     "bot_filter",
     "Umami's bot filter took everything: let the User-Agent header through, or set DISABLE_BOT_CHECK=1 on Umami",
@@ -37,6 +52,57 @@ _REDIRECT: Final = Misconfigured(
     "redirect", "the endpoint redirects: set UMAMI_ENDPOINT to the address where Umami itself answers"
 )
 _NOT_UMAMI: Final = Misconfigured("not_umami", "what answers at UMAMI_ENDPOINT is not Umami's API: check the address")
+_NOT_TRIED: Final = Unavailable("not_tried")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said: the status, the headers that matter, and the body as JSON (None when it is none)."""
+
+    status: int
+    document: Any
+    retry_after: str | None = None
+
+    @property
+    def is_umamis(self) -> bool:
+        """Whether the body is one of Umami's error bodies, and not one of a proxy before it."""
+        return isinstance(self.document, Mapping) and isinstance(self.document.get("error"), Mapping)
+
+
+@contextmanager
+def no_spans() -> Iterator[None]:
+    """Let instrumentations of HTTP clients create no spans in this block."""
+    token = context.attach(context.set_value(_SUPPRESS, value=True))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def split_credentials(endpoint: str) -> tuple[str, tuple[str, str] | None]:
+    """Return *endpoint* without `user:password@`, and these: HTTP clients log the addresses they ask."""
+    parts = urlsplit(endpoint.rstrip("/"))
+    address, at, host = parts.netloc.rpartition("@")
+    bare = urlunsplit(parts._replace(netloc=host))
+    user, _, password = address.partition(":")
+    return bare, (unquote(user), unquote(password)) if at else None
+
+
+def open_http(endpoint: str, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """Return an HTTP client for the API at *endpoint* that looks like ours, and follows no redirect to another host."""
+    address, credentials = split_credentials(endpoint)
+    return httpx.Client(
+        base_url=f"{address}/api/",
+        auth=credentials,
+        headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept": "application/json"},
+        limits=httpx.Limits(
+            max_connections=SENDS_IN_FLIGHT,
+            max_keepalive_connections=SENDS_IN_FLIGHT,
+            keepalive_expiry=KEEPALIVE_SECONDS,
+        ),
+        follow_redirects=False,
+        transport=transport,
+    )
 
 
 class UmamiClient:
@@ -53,14 +119,8 @@ class UmamiClient:
         self, endpoint: str, *, timeout_seconds: float = 10.0, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._timeout = timeout_seconds
-        self._has_batch = True
-        self._http = httpx.Client(
-            base_url=endpoint.rstrip("/") + "/api/",
-            headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept": "application/json"},
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS),
-            follow_redirects=False,
-            transport=transport,
-        )
+        self._batch_from = 0.0  # when there is no /api/batch: the time to look again
+        self._http = open_http(endpoint, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -76,12 +136,13 @@ class UmamiClient:
 
     def send(self, bodies: Sequence[bytes]) -> list[Outcome]:
         """Send *bodies*, one JSON item each; return one outcome each, in order. Never raises for what a server does."""
-        if self._has_batch:
-            outcomes = self._send_batch(bodies)
-            if outcomes is not None:
-                return outcomes
-            self._has_batch = False  # Umami before 2.17, and some hosts
-        return [self._send_one(body) for body in bodies]
+        with no_spans():
+            if monotonic() >= self._batch_from:
+                outcomes = self._send_batch(bodies)
+                if outcomes is not None:
+                    return outcomes
+                self._batch_from = monotonic() + _BATCH_AGAIN_SECONDS  # Umami before 2.17, and some hosts
+            return self._send_each(bodies)
 
     def _send_batch(self, bodies: Sequence[bytes]) -> list[Outcome] | None:
         """Send one batch; None when this server has no batches."""
@@ -89,42 +150,99 @@ class UmamiClient:
         if len(content) > BODY_LIMIT:
             return [BatchRefused("too_large")] * len(bodies)
         answer = self._post("batch", content, len(bodies))
-        if not isinstance(answer, httpx.Response):
+        if not isinstance(answer, Answer):
             return [answer] * len(bodies)
-        if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
+        if answer.status in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
             return None
-        if answer.status_code == httpx.codes.BAD_REQUEST and _is_umamis(answer):
-            return [BatchRefused("bad_request")] * len(bodies)
-        if answer.status_code != httpx.codes.OK:
-            return [_failure(answer)] * len(bodies)
-        return read_batch(_json(answer), len(bodies))
+        if answer.status == httpx.codes.OK:
+            return read_batch(answer.document, len(bodies))
+        outcome = _failure(answer)
+        if isinstance(outcome, Refused):  # one of them is to blame, not all
+            outcome = BatchRefused(outcome.reason)
+        return [outcome] * len(bodies)
+
+    def _send_each(self, bodies: Sequence[bytes]) -> list[Outcome]:
+        """Send each by itself, a few in flight; stops at the first outcome that would be the same for all."""
+        outcomes: list[Outcome] = [_NOT_TRIED] * len(bodies)
+        positions = iter(range(len(bodies)))
+        lock, stop = threading.Lock(), threading.Event()
+        give_up_at = monotonic() + self._seconds(len(bodies))
+
+        def work() -> None:
+            while not stop.is_set() and monotonic() < give_up_at:
+                with lock:
+                    position = next(positions, None)
+                if position is None:
+                    return
+                outcomes[position] = outcome = self._send_one(bodies[position])
+                if isinstance(outcome, Throttled | Misconfigured) or (
+                    isinstance(outcome, Unavailable) and not outcome.doubtful
+                ):
+                    stop.set()
+
+        with_suppression = _in_this_context(work)
+        # Daemons: a server that never answers must not keep the interpreter from ending.
+        helpers = [
+            threading.Thread(target=with_suppression, name=f"umami-send-{number}", daemon=True)
+            for number in range(min(SENDS_IN_FLIGHT, len(bodies)) - 1)
+        ]
+        for helper in helpers:
+            helper.start()
+        work()
+        for helper in helpers:
+            helper.join()
+        return outcomes
 
     def _send_one(self, body: bytes) -> Outcome:
         answer = self._post("send", body, 1)
-        if not isinstance(answer, httpx.Response):
+        if not isinstance(answer, Answer):
             return answer
-        if answer.status_code == httpx.codes.OK:
-            document = _json(answer)
-            if not isinstance(document, Mapping):
+        if answer.status == httpx.codes.OK:
+            if not isinstance(answer.document, Mapping):
                 return Unavailable("malformed_answer")
-            return Delivered() if document.get("cache") else _BOT_FILTER
-        if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
+            return Delivered() if answer.document.get("cache") else _BOT_FILTER
+        if answer.status in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
             return _NOT_UMAMI
         return _failure(answer)
 
-    def _post(self, path: str, content: bytes, items: int) -> httpx.Response | Outcome:
+    def _seconds(self, items: int) -> float:
         # The server goes on after we hung up, so hanging up early means sending twice: be patient with large batches.
-        timeout = httpx.Timeout(self._timeout + 0.2 * items, connect=min(self._timeout, CONNECT_SECONDS))
+        return self._timeout + 0.2 * items
+
+    def _post(self, path: str, content: bytes, items: int) -> Answer | Outcome:
+        seconds = self._seconds(items)
+        timeout = httpx.Timeout(seconds, connect=min(self._timeout, CONNECT_SECONDS))
         try:
-            return self._http.post(path, content=content, timeout=timeout)
+            return self._exchange(path, content, timeout, monotonic() + seconds)
         except httpx.TimeoutException as error:
             return Unavailable("connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "timeout")
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
             return _NOT_UMAMI
-        except httpx.DecodingError:
-            return Unavailable("malformed_answer")
         except httpx.TransportError as error:
             return Unavailable("connection_refused" if isinstance(error, httpx.ConnectError) else "connection_lost")
+        except httpx.HTTPError:
+            return Unavailable("malformed_answer")
+
+    def _exchange(self, path: str, content: bytes, timeout: httpx.Timeout, give_up_at: float) -> Answer | Outcome:
+        with self._http.stream("POST", path, content=content, timeout=timeout) as response:
+            body = b""
+            for piece in response.iter_bytes():
+                body += piece
+                if len(body) > ANSWER_LIMIT:
+                    return Unavailable("malformed_answer")
+                if monotonic() > give_up_at:  # each piece alone was in time
+                    return Unavailable("timeout")
+        return Answer(response.status_code, _json(body), response.headers.get("Retry-After"))
+
+
+def _in_this_context(work: Callable[[], None]) -> Callable[[], None]:
+    current = context.get_current()
+
+    def run() -> None:
+        context.attach(current)
+        work()
+
+    return run
 
 
 def read_batch(document: object, size: int) -> list[Outcome]:
@@ -157,50 +275,56 @@ def read_error(document: object) -> Outcome:
     status = error.get("status")
     if status == httpx.codes.BAD_REQUEST:
         return _NO_WEBSITE if error.get("message") == "Website not found." else Refused("bad_request")
+    if status == httpx.codes.FORBIDDEN:
+        return _forbidden(httpx.codes.FORBIDDEN)
     cause = error.get("errorObject")
     code = str(cause.get("code") or "") if isinstance(cause, Mapping) else ""
-    text = json.dumps(error)[:20_000]
-    if _TEMPORARY_CODE.fullmatch(code) or any(each in text for each in _TEMPORARY_TEXT):
-        return Unavailable(code or "connection_terminated")
-    if code in ("P2000", "P2002", "P2010", "P2020", "ERR_INVALID_URL", "ENOENT"):
+    if _TEMPORARY_CODE.fullmatch(code):
+        return Unavailable(code)
+    if _PERMANENT_CODE.fullmatch(code):
         return Refused(code)
+    text = json.dumps(error)[:20_000]
+    if _PERMANENT_TEXT.search(text):
+        return Refused("not_storable")
+    if _TEMPORARY_TEXT.search(text):
+        return Unavailable(code or "connection_terminated")
     return Unavailable(code or f"http_{status}", doubtful=True)
 
 
-def _failure(answer: httpx.Response) -> Outcome:
-    status = answer.status_code
+def _failure(answer: Answer) -> Outcome:
+    status = answer.status
     if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
-        return Throttled(retry_after(answer.headers.get("Retry-After"), time()))
-    if answer.has_redirect_location or answer.is_redirect:
+        return Throttled(retry_after(answer.retry_after, time()))
+    if httpx.codes.is_redirect(status):
         return _REDIRECT
     if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
         return BatchRefused("too_large")
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return Misconfigured(f"http_{status}", "Umami, or a proxy before it, forbids this address: see IGNORE_IP")
-    if status == httpx.codes.BAD_REQUEST or answer.is_server_error:
-        return read_error(_json(answer)) if _is_umamis(answer) else Unavailable(f"http_{status}")
+        return _forbidden(status)
+    if status == httpx.codes.BAD_REQUEST or httpx.codes.is_server_error(status):
+        return read_error(answer.document) if answer.is_umamis else Unavailable(f"http_{status}")
     return Misconfigured(f"http_{status}", _NOT_UMAMI.remedy)
 
 
-def _is_umamis(answer: httpx.Response) -> bool:
-    document = _json(answer)
-    return isinstance(document, Mapping) and isinstance(document.get("error"), Mapping)
+def _forbidden(status: int) -> Misconfigured:
+    return Misconfigured(f"http_{status}", "Umami, or a proxy before it, forbids this address: see IGNORE_IP")
 
 
-def _json(answer: httpx.Response) -> Any:
+def _json(body: bytes) -> Any:
     try:
-        return answer.json()
-    except ValueError:
+        return json.loads(body)
+    except (ValueError, RecursionError):
         return None
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """Return the seconds that a Retry-After header asks for, given as seconds or as an HTTP date, or None."""
+    """Return the seconds (at most an hour) that a Retry-After header asks for, as a number or an HTTP date, or None."""
     if not header:
         return None
-    if header.strip().isdecimal():
-        return float(header)
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), RETRY_AFTER_LIMIT)
     try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - now)
-    except ValueError:
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now), RETRY_AFTER_LIMIT)
+    except (ValueError, OverflowError):
         return None

@@ -10,5 +10,6 @@ lock() { # lock OUTPUT ARGUMENTS...
         --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --upgrade --output-file "$out"
 }
 lock requirements/bot.txt --group bot
+lock requirements/bridge.txt --extra bridge
 lock requirements/demo.txt --group demo --extra inbox
-lock requirements/dev.txt --group dev --extra inbox
+lock requirements/dev.txt --group dev --extra inbox --extra bridge

@@ -1,0 +1,153 @@
+"""The SQLite file behind a spool: how it is made, opened, and told from a damaged one."""
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+from otel_umami_exporter.errors import SpoolError
+
+SCHEMA_VERSION: Final = 2
+BUSY_SECONDS: Final = 1.0  # how long a writer waits for another process; it may be an event loop that waits
+MEMORY: Final = ":memory:"
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY: Final = 0xFF  # the rest of an SQLite error code is detail
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    body BLOB NOT NULL,
+    accepted_at REAL NOT NULL,
+    not_before REAL NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS leases (
+    id INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    until REAL NOT NULL,
+    owner TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS seen (
+    key BLOB PRIMARY KEY,
+    door TEXT NOT NULL,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    id INTEGER PRIMARY KEY,
+    body BLOB NOT NULL,
+    accepted_at REAL NOT NULL,
+    refused_at REAL NOT NULL,
+    reason TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS books (
+    entry TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (entry, reason)
+) WITHOUT ROWID;
+"""
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """
+    Open the file *path*, with its tables.
+
+    Raises:
+        sqlite3.Error: it cannot be opened, or is damaged (see `is_damage`).
+        SpoolError: another version of this library wrote it.
+    """
+    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA wal_autocheckpoint = 0")  # see Spool.checkpoint
+        database.execute("PRAGMA journal_size_limit = 33554432")  # what a burst has made large becomes small again
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise SpoolError(f"the spool {path} was written by a newer version of this library ({version})")
+        if version < SCHEMA_VERSION:
+            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        for table in ("events", "leases", "seen", "dead_letters", "books"):
+            database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608  # our own names
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether *error* says that the file is no sound database; a lock or a full disk is something else."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return False
+    # A table that should be there and is not: the catalogue is damaged.
+    return code & _PRIMARY in _DAMAGED or (code == sqlite3.SQLITE_ERROR and "no such table" in str(error))
+
+
+def make_private(path: str) -> None:
+    """
+    Make the file *path*, readable by its owner only, unless it is there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def inode(path: str) -> int | None:
+    """Return the number of the file that now has this name, or None."""
+    try:
+        return Path(path).stat().st_ino
+    except OSError:
+        return None
+
+
+@contextmanager
+def one_process(path: str) -> Iterator[None]:
+    """Let one process at a time into the block, where the system can: two must not both replace a damaged file."""
+    try:
+        import fcntl  # noqa: PLC0415  # there is none on Windows
+    except ImportError:
+        yield
+        return
+    lock = os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def new_owner() -> str:
+    """Return the name under which this process leases events: place, number, and which process of that number."""
+    return f"{_place()} {os.getpid()} {token_hex(8)}"
+
+
+def is_gone(owner: str, own: str) -> bool:
+    """Whether the process that called itself *owner* has certainly ended; only one at the same place can be judged."""
+    place, _, rest = owner.rpartition(" ")[0].rpartition(" ")
+    if owner == own or place != _place() or not rest.isdecimal():
+        return False
+    number = int(rest)
+    if number == os.getpid():
+        return True  # this number is ours now
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _place() -> str:
+    """Process numbers mean something only inside one namespace: two containers may share a spool."""
+    space = ""
+    with suppress(OSError):
+        space = str(Path("/proc/self/ns/pid").readlink())
+    return f"{platform.node()}{space}".replace(" ", "_")

@@ -1,0 +1,201 @@
+"""The whole road over HTTP to the stand-in for Umami: what is cleaned is accepted, and what goes wrong is survived."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from road import QUICK, TAXONOMY, WEBSITE, OrderPlaced, ended
+
+from otel_umami_exporter import Pipeline, UmamiSpanExporter
+from otel_umami_exporter.gate import Admitted
+from otel_umami_exporter.inbox import EMPTY, GARBAGE, HTML_PAGE, TRUNCATED, Answer, Drop, Fault, Hang, Inbox
+from otel_umami_exporter.outcome import Delivered
+from otel_umami_exporter.payload import Site, to_item, to_json
+from otel_umami_exporter.record import Record
+from otel_umami_exporter.umami import UmamiClient
+
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=600
+)  # a lone surrogate is replaced, and noted as changed
+SCALARS = st.one_of(
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    TEXT,
+    st.sampled_from(["\x00", "2026-02-30T10:00:00", "0000-01-01T00:00:00.000Z", "x" * 5_000, 2**70, -1e300]),
+)
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    made = Inbox()
+    yield made
+    made.close()
+
+
+def sent_to(endpoint: str, spool: Path, timeout: float = 5.0) -> Pipeline:
+    return Pipeline(
+        taxonomy=TAXONOMY,
+        site=Site(WEBSITE),
+        spool=spool,
+        connect=lambda: UmamiClient(endpoint, timeout_seconds=timeout),
+        timing=QUICK,
+    )
+
+
+def test_events_arrive_as_umami_would_show_them(tmp_path: Path, inbox: Inbox) -> None:
+    """Without anything that it would have dropped, cut or half stored."""
+    with inbox.serve() as server:
+        pipeline = sent_to(server.url, tmp_path / "spool")
+        door = UmamiSpanExporter(pipeline=pipeline)
+        door.export([ended(OrderPlaced(number=each, dish="soup"), visitor=f"v{each % 3}") for each in range(120)])
+        assert pipeline.flush(20.0)
+        pipeline.shutdown()
+
+    assert (inbox.counts(), inbox.views(), inbox.visitors()) == ({"order_placed": 120}, 120, 3)
+    assert inbox.problems() == []
+    assert {"number", "dish", "trace_id", "duration_ms"} == set(inbox.events()[1].data)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer(status=503),
+        Answer(status=429, retry_after=0),
+        Answer(status=500, body=b"<html>"),
+        Answer(status=200, body=b"[]", content_type="application/json"),
+        HTML_PAGE,
+        GARBAGE,
+        TRUNCATED,
+        EMPTY,
+        Drop(),
+    ],
+    ids=repr,
+)
+def test_a_fault_loses_nothing_and_doubles_nothing(tmp_path: Path, inbox: Inbox, fault: Fault) -> None:
+    """Nothing was stored, so it is sent again."""
+    inbox.faults.once(fault, fault, fault)
+    with inbox.serve() as server:
+        pipeline = sent_to(server.url, tmp_path / "spool")
+        UmamiSpanExporter(pipeline=pipeline).export(
+            [ended(OrderPlaced(number=each), visitor=None) for each in range(70)]
+        )
+        assert pipeline.flush(20.0)
+        books = pipeline.status().books
+        pipeline.shutdown()
+
+    assert inbox.counts() == {"order_placed": 70}
+    assert (books.accepted, books.delivered, books.refused) == (70, 70, {})
+
+
+def test_a_server_without_batches_gets_each_event_by_itself(tmp_path: Path, inbox: Inbox) -> None:
+    """Umami before 2.17."""
+    inbox.faults.without_batch(405)
+    with inbox.serve() as server:
+        pipeline = sent_to(server.url, tmp_path / "spool")
+        UmamiSpanExporter(pipeline=pipeline).export(
+            [ended(OrderPlaced(number=each), visitor=None) for each in range(60)]
+        )
+        assert pipeline.flush(20.0)
+        pipeline.shutdown()
+
+    assert inbox.counts() == {"order_placed": 60}
+
+
+def test_a_database_that_dies_in_the_middle_of_a_batch(tmp_path: Path, inbox: Inbox) -> None:
+    """Only what was not stored is sent again."""
+    inbox.faults.database_down(after_items=20)
+    with inbox.serve() as server:
+        pipeline = sent_to(server.url, tmp_path / "spool")
+        UmamiSpanExporter(pipeline=pipeline).export(
+            [ended(OrderPlaced(number=each), visitor=None) for each in range(50)]
+        )
+        assert not pipeline.flush(0.3)
+        inbox.faults.database_up()
+        assert pipeline.flush(20.0)
+        pipeline.shutdown()
+
+    assert sorted(int(str(event.data["number"])) for event in inbox.events()) == list(range(50))
+
+
+def test_a_server_that_hangs_costs_a_batch_twice_at_most(tmp_path: Path, inbox: Inbox) -> None:
+    """It goes on after the client has gone: the one doubtful case."""
+    inbox.faults.once(Hang(stored="everything"))
+    with inbox.serve() as server:
+        pipeline = sent_to(server.url, tmp_path / "spool", timeout=0.2)
+        UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1), visitor=None)])
+        assert pipeline.flush(20.0)
+        pipeline.shutdown()
+
+    assert inbox.counts() == {"order_placed": 2}
+
+
+def test_an_unknown_website_waits_for_somebody_to_act(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Said with its remedy; then everything arrives."""
+    inbox = Inbox(any_website=False)
+    with inbox.serve() as server:
+        pipeline = sent_to(server.url, tmp_path / "spool")
+        UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1), visitor=None)])
+        assert not pipeline.flush(0.2)
+        assert "check UMAMI_WEBSITE_ID" in caplog.text
+        inbox.add_website(WEBSITE)
+        assert pipeline.flush(20.0)
+        pipeline.shutdown()
+
+    assert inbox.counts() == {"order_placed": 1}
+    inbox.close()
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[tuple[Inbox, UmamiClient]]:
+    """Serve a stand-in that all examples are sent to."""
+    inbox = Inbox()
+    with inbox.serve() as server, UmamiClient(server.url) as client:
+        yield inbox, client
+    inbox.close()
+
+
+LOCK = threading.Lock()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    properties=st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,49}", fullmatch=True), SCALARS, max_size=6),
+    visitor=st.none() | st.text(max_size=80),
+    service=st.none() | st.text(max_size=120),
+    environment=st.none() | st.text(max_size=80),
+    time_ns=st.integers(),
+    view=st.none() | st.text(min_size=1, max_size=200),
+)
+def test_whatever_is_cleaned_is_stored(
+    judge: tuple[Inbox, UmamiClient],
+    properties: dict[str, bool | int | float | str],
+    visitor: str | None,
+    service: str | None,
+    environment: str | None,
+    time_ns: int,
+    view: str | None,
+) -> None:
+    """Whole: nothing refused, half stored or changed by the server."""
+    inbox, client = judge
+    record = Record(
+        name=view or "order_placed",
+        is_view=view is not None,
+        time_ns=time_ns,
+        attributes={},
+        service=service,
+        environment=environment,
+        trace_id="ab" * 16,
+    )
+    body = to_json(to_item(Admitted(record, visitor, properties), Site(WEBSITE)))
+
+    with LOCK:
+        inbox.clear()
+        [outcome] = client.send([body])
+
+        assert Delivered() == outcome
+        assert inbox.problems() == []
+        assert len(inbox.events()) == 1
