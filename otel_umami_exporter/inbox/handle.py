@@ -6,15 +6,22 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from .app import Page, build
+from .access import Access
+from .app import Page, Parts, build
+from .boardpage import BoardPage
+from .boards import Boards
 from .client import CountryOf
 from .collector import Collector
+from .documents import Documents
 from .faults import Faults
 from .ingest import Ingest
 from .management import Management
 from .problems import Problem, Problems
+from .propertydata import PropertyData
 from .readback import Readback, StoredEvent
+from .reading import Reading
 from .recorder import RecordedRequest, Recorder
+from .reports import Reports
 from .server import InboxServer
 from .store import Store
 from .tokens import Signer
@@ -67,8 +74,23 @@ class Inbox:
             check_database=self.faults.check_database,
         )
         collector = Collector(ingest, self._problems, self.faults, self._recorder)
-        management = Management(self._store, signer, self.faults, username=username, password=password, clock=clock)
-        self._app = build(collector, management, self._page)
+        access = Access(signer)
+        documents = Documents(self._store, clock)
+        boards = Boards(documents, access)
+        reading = Reading(self._store, access)
+        parts = Parts(
+            collector=collector,
+            management=Management(
+                self._store, access, boards, self.faults, username=username, password=password, clock=clock
+            ),
+            boards=boards,
+            reading=reading,
+            data=PropertyData(self._store, access, reading),
+            reports=Reports(self._store, access, documents),
+            page=self._page,
+            board_page=BoardPage(boards, documents, access),
+        )
+        self._app = build(parts)
         for website in websites:
             self.add_website(website)
 

@@ -1,4 +1,4 @@
-"""The few calls of Umami's management API that make and remove websites."""
+"""The calls of Umami's management API that log in, and make, change and remove websites."""
 
 import hmac
 import re
@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from . import dates
+from .access import USER_ID, Access, unauthorized
+from .boards import Boards
+from .body import read_object
 from .errors import ErrorTree
 from .faults import Faults
 from .javascript import Json, NotJson, parse_json, type_name
 from .store import Store
-from .tokens import Signer
 
-_USER_ID: Final = "41e2b680-648e-4b09-bcd7-3e2b10c06264"
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DEFAULT_PAGE_SIZE: Final = 20
 
@@ -25,10 +26,19 @@ class Management:
     """Logs in and manages websites, with the shapes of Umami's answers."""
 
     def __init__(
-        self, store: Store, signer: Signer, faults: Faults, *, username: str, password: str, clock: Callable[[], float]
+        self,
+        store: Store,
+        access: Access,
+        boards: Boards,
+        faults: Faults,
+        *,
+        username: str,
+        password: str,
+        clock: Callable[[], float],
     ) -> None:
         self._store = store
-        self._signer = signer
+        self._access = access
+        self._boards = boards
         self._faults = faults
         self._username = username
         self._password = password
@@ -44,54 +54,57 @@ class Management:
             return Response(status_code=500)
         known = hmac.compare_digest(fields["username"].encode(), self._username.encode())
         if not hmac.compare_digest(fields["password"].encode(), self._password.encode()) or not known:
-            return _unauthorized("incorrect-username-password")
+            return unauthorized("incorrect-username-password")
         user: dict[str, Json] = {
-            "id": _USER_ID,
+            "id": USER_ID,
             "username": self._username,
             "role": "admin",
             "createdAt": dates.iso(self._started),
             "isAdmin": True,
         }
-        token = self._signer.sign({"userId": _USER_ID, "role": "admin"})
+        token = self._access.login_token()
         return JSONResponse({"token": token, "user": user | {"teams": []}})
 
     async def verify(self, request: Request) -> Response:
         """POST /api/auth/verify."""
-        if not self._may(request):
-            return _unauthorized()
-        return JSONResponse({"id": _USER_ID, "username": self._username, "role": "admin", "isAdmin": True, "teams": []})
+        if not self._access.may_manage(request):
+            return unauthorized()
+        return JSONResponse({"id": USER_ID, "username": self._username, "role": "admin", "isAdmin": True, "teams": []})
 
     async def websites(self, request: Request) -> Response:
         """GET and POST /api/websites."""
         if request.method == "POST":
             return await self._create(request)
-        if not self._may(request):
-            return _unauthorized()
+        if not self._access.may_manage(request):
+            return unauthorized()
         search = request.query_params.get("search", "")
         page, size = _number(request, "page", 1), _number(request, "pageSize", _DEFAULT_PAGE_SIZE)
         where = "FROM website WHERE instr(lower(name || ' ' || domain), lower(?))"
         [total] = self._store.query(f"SELECT count(*) AS n {where}", [search])
         limits = [search, size, (page - 1) * size]
         rows = self._store.query(f"SELECT website_id {where} ORDER BY name LIMIT ? OFFSET ?", limits)
-        user: Json = {"username": self._username, "id": _USER_ID}
+        user: Json = {"username": self._username, "id": USER_ID}
         data = [(self._website(row["website_id"]) or {}) | {"user": user} for row in rows]
         answer = {"data": data, "count": total["n"], "page": page, "pageSize": size}
         return JSONResponse(answer | ({"search": search} if search else {}))
 
     async def website(self, request: Request) -> Response:
-        """GET and DELETE /api/websites/:id."""
-        if not self._may(request):
-            return _unauthorized()
+        """GET, POST and DELETE /api/websites/:id."""
         website_id = request.path_params["website_id"].lower()
-        if request.method == "DELETE":
-            self._store.remove_website(website_id)
-            return JSONResponse({"ok": True})
-        return JSONResponse(self._website(website_id))
+        if request.method == "GET":
+            may = self._access.may_read(request, website_id)
+            return JSONResponse(self._website(website_id)) if may else unauthorized()
+        if request.method == "POST":
+            return await self._change(request, website_id)
+        if not self._access.may_manage(request):
+            return unauthorized()
+        self._store.remove_website(website_id)
+        return JSONResponse({"ok": True})
 
     async def reset(self, request: Request) -> Response:
         """POST /api/websites/:id/reset."""
-        if not self._may(request):
-            return _unauthorized()
+        if not self._access.may_manage(request):
+            return unauthorized()
         self._store.empty_website(request.path_params["website_id"].lower())
         return JSONResponse({"ok": True})
 
@@ -101,12 +114,23 @@ class Management:
             errors.at("id").errors.append("Invalid UUID")
         if errors:
             return JSONResponse(errors.refusal().body, 400)
-        if not self._may(request):
-            return _unauthorized()
+        if not self._access.may_manage(request):
+            return unauthorized()
         website_id = fields["id"].lower()
         now = int(self._clock() * 1000)
         if not self._store.add_website(website_id, name=fields["name"], domain=fields["domain"], now=now):
             return Response(status_code=500)
+        return JSONResponse(self._website(website_id))
+
+    async def _change(self, request: Request, website_id: str) -> Response:
+        body = await read_object(request)
+        if not self._access.may_manage(request):
+            return unauthorized()
+        known = self._website(website_id)
+        if known is None:
+            return Response(status_code=500)
+        name, domain = (body[each] if isinstance(body.get(each), str) else known[each] for each in ("name", "domain"))
+        self._store.change_website(website_id, name=str(name), domain=str(domain), now=int(self._clock() * 1000))
         return JSONResponse(self._website(website_id))
 
     def _website(self, website_id: str) -> dict[str, Json] | None:
@@ -119,21 +143,16 @@ class Management:
             "name": row["name"],
             "domain": row["domain"],
             "resetAt": None,
-            "userId": _USER_ID,
+            "userId": USER_ID,
             "teamId": None,
-            "createdBy": _USER_ID,
+            "createdBy": USER_ID,
             "createdAt": dates.iso(row["created_at"]),
             "updatedAt": dates.iso(row["updated_at"]),
             "deletedAt": None,
             "replayEnabled": False,
             "replayConfig": None,
-            "shareId": None,
+            "shareId": self._boards.slug_of(website_id),
         }
-
-    def _may(self, request: Request) -> bool:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        content = self._signer.read(token) if scheme.lower() == "bearer" else None
-        return bool(content and content.get("userId") == _USER_ID)
 
 
 async def _fields(request: Request, defaults: dict[str, str]) -> tuple[dict[str, str], ErrorTree]:
@@ -160,7 +179,3 @@ async def _fields(request: Request, defaults: dict[str, str]) -> tuple[dict[str,
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, "")
     return max(int(text), 1) if text.isascii() and text.isdigit() else default
-
-
-def _unauthorized(code: str = "unauthorized") -> Response:
-    return JSONResponse({"error": {"message": "Unauthorized", "code": code, "status": 401}}, 401)

@@ -129,12 +129,17 @@ class Readback:
         optional = ("session_data", "revenue")
         return {name: found for name, found in tables.items() if found or name not in optional}
 
-    def feed(self, since: int) -> dict[str, Any]:
-        """Return what the page shows: totals, counts, problems in groups, the latest events after number *since*."""
+    def feed(self, since: int, website: str | None = None) -> dict[str, Any]:
+        """
+        Return what the page shows: totals, counts, problems in groups, the latest events after number *since*.
+
+        With *website* only what was sent there; problems are shown wherever they were.
+        """
+        where, parameters = _of(website, "e.")
         rows = self._store.query(
-            "SELECT e.*, s.distinct_id FROM website_event e LEFT JOIN session s USING (session_id)"
-            " WHERE seq > ? ORDER BY seq DESC LIMIT ?",
-            [since, _FEED],
+            "SELECT e.*, s.distinct_id FROM website_event e LEFT JOIN session s USING (session_id)"  # noqa: S608 - a constant
+            f" WHERE {where} AND seq > ? ORDER BY seq DESC LIMIT ?",
+            [*parameters, since, _FEED],
         )
         data = self._data([row["seq"] for row in rows])
         problems = self._store.query(
@@ -144,14 +149,15 @@ class Readback:
             [_FEED],
         )
         [problem_count] = self._store.query("SELECT count(*) AS n FROM inbox_problem")
+        counts = self.counts(website)
         return {
             "totals": {
-                "events": sum(self.counts(None).values()),
-                "views": self.views(None),
-                "visitors": self.visitors(None),
+                "events": sum(counts.values()),
+                "views": self.views(website),
+                "visitors": self.visitors(website),
                 "problems": problem_count["n"],
             },
-            "counts": [{"name": name, "count": count} for name, count in self.counts(None).items()],
+            "counts": [{"name": name, "count": count} for name, count in counts.items()],
             "events": [_shown(row, data.get(row["seq"], [])) for row in rows],
             "problems": [{**dict(row), "last": dates.iso(row["last"])} for row in problems],
         }

@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS session_data (
     string_value TEXT, number_value TEXT, date_value INTEGER, PRIMARY KEY (session_id, data_key));
 CREATE TABLE IF NOT EXISTS revenue (
     event_seq INTEGER NOT NULL, event_name TEXT NOT NULL, currency TEXT NOT NULL, revenue TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS document (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, UNIQUE (kind, id));
 CREATE TABLE IF NOT EXISTS inbox_problem (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, severity TEXT NOT NULL, reason TEXT NOT NULL,
     message TEXT NOT NULL, remedy TEXT NOT NULL, kept TEXT NOT NULL, website_id TEXT, event_name TEXT);
@@ -110,6 +112,24 @@ class Store:
         with self._transaction() as connection:
             statement = "INSERT INTO website VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
             return connection.execute(statement, (website_id, name, domain, now, now)).rowcount == 1
+
+    def change_website(self, website_id: str, *, name: str, domain: str, now: int) -> None:
+        """Change name and domain of a website."""
+        with self._transaction() as connection:
+            statement = "UPDATE website SET name = ?, domain = ?, updated_at = ? WHERE website_id = ?"
+            connection.execute(statement, (name, domain, now, website_id))
+
+    def put_document(self, kind: str, document_id: str, body: str) -> None:
+        """Keep the JSON of a board, a share or a report, in place of an earlier one."""
+        with self._transaction() as connection:
+            statement = "INSERT INTO document (kind, id, body) VALUES (?, ?, ?)"
+            conflict = " ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body"
+            connection.execute(statement + conflict, (kind, document_id, body))
+
+    def delete_document(self, kind: str, document_id: str) -> None:
+        """Forget a board, a share or a report."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM document WHERE kind = ? AND id = ?", (kind, document_id))
 
     def empty_website(self, website_id: str) -> None:
         """Remove all that a website has received."""

@@ -9,6 +9,7 @@ const SEVERITIES = { lost: "Lost", damaged: "Stored in part", changed: "Changed"
 const byId = (id) => document.getElementById(id);
 const list = byId("event-list");
 const filter = byId("filter");
+const website = new URLSearchParams(location.search).get("website") ?? "";
 
 let epoch = "";
 let since = 0;
@@ -177,7 +178,7 @@ function say(state, text) {
 
 async function ask() {
   try {
-    const answer = await fetch(`/inbox/feed?epoch=${epoch}&since=${since}`);
+    const answer = await fetch(`/inbox/feed?${new URLSearchParams({ epoch, since, website })}`);
     show(await answer.json());
     say("live", "live");
   } catch {
@@ -186,6 +187,8 @@ async function ask() {
   setTimeout(ask, EVERY_MS);
 }
 
+byId("scope").hidden = !website;
+byId("scope-website").textContent = website;
 byId("endpoint").textContent = `UMAMI_ENDPOINT=${location.origin}`;
 filter.addEventListener("input", applyFilter);
 ask();
