@@ -9,11 +9,10 @@ It survives restarts, in a file beside the spool. It knows visitors by ids that 
 """
 
 import logging
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_bytes
@@ -21,6 +20,7 @@ from typing import Final
 
 from otel_umami_exporter.database import BUSY_SECONDS, MEMORY, is_damage, make_private
 from otel_umami_exporter.errors import SpoolError
+from otel_umami_exporter.forks import pause_for_forks
 from otel_umami_exporter.salvage import move_aside
 
 _log: Final = logging.getLogger(__name__)
@@ -53,10 +53,15 @@ class Ledger:
     def __init__(self, path: str | Path, *, key: bytes | None = None) -> None:
         self.path: Final = str(path)
         self._given: Final = key
-        self._database: sqlite3.Connection
-        self._day: int
-        self._met: set[tuple[str, str]]  # on that day
-        self._open()
+        self._closed = False
+        self._shown: set[tuple[str, str]] = set()
+        self._day = 0
+        self._met: set[tuple[str, str]] = set()  # on that day
+        self._database: sqlite3.Connection | None = None
+        self.begin_anew()
+        self._database = self._open()
+        self._key: Final = self._given or self._secret()
+        pause_for_forks(self)
 
     @property
     def key(self) -> bytes:
@@ -107,7 +112,7 @@ class Ledger:
         """Move the write-ahead log into the file, with an fsync that blocks no writer. For the keeper's thread."""
         if self.path != MEMORY:
             try:
-                with closing(sqlite3.connect(self.path, timeout=0)) as database:
+                with self._aside, closing(sqlite3.connect(self.path, timeout=0)) as database:
                     database.execute("PRAGMA wal_checkpoint(PASSIVE)")
             except sqlite3.Error as error:
                 _log.debug("checkpoint not done: %s", error)  # the next one will
@@ -115,28 +120,45 @@ class Ledger:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            if os.getpid() == self._pid:
-                self._database.close()
-                self._closed = True
+            self._closed = True
+            self._let_go()
+
+    # --- forks: see Spool, which has the same reasons ------------------------------------------------------------
+
+    def begin_anew(self) -> None:
+        """Take new locks; a forked child opens a connection of its own when it is needed."""
+        self._lock = threading.Lock()
+        self._aside = threading.Lock()  # held while a second connection is open
+
+    def before_fork(self) -> None:
+        """Close the connection while a child is forked; the next use opens it again."""
+        self._aside.acquire()
+        self._lock.acquire()
+        if self.path != MEMORY:
+            self._let_go()
+
+    def after_fork(self) -> None:
+        """Go on, in the parent."""
+        self._lock.release()
+        self._aside.release()
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _open(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._closed = False
-        self._shown: set[tuple[str, str]] = set()
-        self._day = 0
-        self._met = set()
+    def _let_go(self) -> None:
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+
+    def _open(self) -> sqlite3.Connection:
         try:
-            self._database = self._connect()
+            return self._connect()
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise SpoolError(f"the projections' ledger {self.path} cannot be opened: {error}") from error
             aside = move_aside(self.path)
-            self._database = self._connect()
             _log.error("the projections' ledger was damaged: moved to %s, counting begins anew", aside)
-        self._key = self._given or self._secret()
+            return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         if self.path != MEMORY:
@@ -163,18 +185,19 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        if os.getpid() != self._pid:
-            self._open()  # forked: the parent's connection must not be used, nor its lock
         with self._lock:
             if self._closed:
                 raise SpoolError("the projections' ledger is closed")
+            if self._database is None:
+                self._database = self._open()
+            database = self._database
             try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield self._database
-                self._database.execute("COMMIT")
+                database.execute("BEGIN IMMEDIATE")
+                yield database
+                database.execute("COMMIT")
             except BaseException as error:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
                     raise SpoolError(f"the projections' ledger {self.path} cannot be written: {error}") from error
                 raise

@@ -36,7 +36,7 @@ from otel_umami_exporter.database import (
     one_process,
 )
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
-from otel_umami_exporter.forks import begin_anew_in_children
+from otel_umami_exporter.forks import pause_for_forks
 from otel_umami_exporter.salvage import move_aside, salvage
 
 _log: Final = logging.getLogger(__name__)
@@ -110,17 +110,37 @@ class Spool:
         self.begin_anew()
         with self._lock:
             self._connection()
-        begin_anew_in_children(self)
+        pause_for_forks(self)
 
     def begin_anew(self) -> None:
-        """Forget the connection of the parent process, which must not be used in a child, and not be closed either."""
-        self._inherited = getattr(self, "_database", None)
-        self._database: sqlite3.Connection | None = None
+        """Open a connection of its own when it is needed: in a forked child, nothing of the parent's is there."""
+        if self.path != MEMORY or not hasattr(self, "_database"):
+            self._database: sqlite3.Connection | None = None
         self._inode: int | None = None
         self._generation = 0  # files of this name that were seen one after the other
         self._owner = new_owner()
         self._lock = threading.Lock()
+        self._aside = threading.Lock()  # held while a second connection is open
         self._untrimmed = 0
+
+    def before_fork(self) -> None:
+        """
+        Close the connection while a child is forked; the next use opens it again.
+
+        SQLite remembers by process which locks it holds on a file, and a child inherits the memory but not the locks:
+        it would write without any, into a log that others delete.
+        """
+        self._aside.acquire()
+        self._lock.acquire()
+        if self._database is not None and self.path != MEMORY:
+            with suppress(sqlite3.Error):  # whatever it says, the locks must be let go again after the fork
+                self._database.close()
+            self._database = None
+
+    def after_fork(self) -> None:
+        """Go on, in the parent."""
+        self._lock.release()
+        self._aside.release()
 
     # --- the program's side ---------------------------------------------------------------------------------------
 
@@ -286,7 +306,7 @@ class Spool:
         if self.path == MEMORY:
             return
         try:
-            with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as database:
+            with self._aside, closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as database:
                 database.execute("PRAGMA synchronous = NORMAL")
                 (_, log, done) = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if log == done and log > 0:
@@ -358,7 +378,7 @@ class Spool:
         if self.path == MEMORY:
             return self._write(work)
         try:
-            with closing(connect(self.path)) as database:
+            with self._aside, closing(connect(self.path)) as database:
                 return _transaction(database, "DEFERRED", work)
         except sqlite3.Error as error:
             raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
@@ -397,7 +417,10 @@ class Spool:
                 make_private(self.path)
             except OSError as error:
                 raise _unmade(self.path, error) from error
-            self._inode = inode(self.path)
+            now = inode(self.path)
+            if self._inode not in (None, now):
+                self._generation += 1
+            self._inode = now
         return connect(self.path)
 
     def _follow_the_file(self) -> None:
@@ -407,6 +430,7 @@ class Spool:
                 self._database.close()
                 self._database = None
                 self._generation += 1
+                self._inode = None  # a new file may get the number of the old one
 
     def _replace(self) -> None:
         """Put the damaged file aside, begin a new one, and save from the old what can be read."""
@@ -419,7 +443,9 @@ class Spool:
                 self._database = self._open()  # another process was faster
                 return
             aside = move_aside(self.path)
+            generation = self._generation
             self._database = self._open()
+            self._generation = generation  # what is saved keeps its ids
             kept = salvage(aside, self._database)
         _log.error("the spool was damaged: moved to %s, a new one begun, %d events saved from it", aside, kept)
 
