@@ -16,9 +16,10 @@ def test_what_a_forked_child_notes_survives_the_parent_and_a_third_reader(tmp_pa
     may_write, child_has_written = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        os.read(may_write[0], 1)
-        noted = ledger.meet("site", "child", 1)
-        os.write(child_has_written[1], b"y" if noted else b"n")
+        for who in ("child", "child again"):
+            os.read(may_write[0], 1)
+            noted = ledger.meet("site", who, 1)
+            os.write(child_has_written[1], b"y" if noted else b"n")
         os.read(may_write[0], 1)
         os._exit(0)
     try:
@@ -26,8 +27,11 @@ def test_what_a_forked_child_notes_survives_the_parent_and_a_third_reader(tmp_pa
         os.write(may_write[1], b"1")
         assert os.read(child_has_written[0], 1) == b"y"
         Ledger(path).close()  # somebody looks in, and closes as the last one that knows of it
+        os.write(may_write[1], b"1")
+        assert os.read(child_has_written[0], 1) == b"y"
         third = Ledger(path)
         assert not third.meet("site", "child", 1)
+        assert not third.meet("site", "child again", 1)
         third.close()
     finally:
         os.write(may_write[1], b"2")
