@@ -22,8 +22,11 @@ from termin_bot.bot import Bot, PtbApplication, Timers
 from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
 from termin_bot.munich import MunichClient, Solver
+from termin_bot.services.activating import Activating
+from termin_bot.services.appointments import Appointments
 from termin_bot.services.booking import Booking
 from termin_bot.services.catalogue import CatalogueShelf
+from termin_bot.services.changing import Changing
 from termin_bot.services.clock import Clock
 from termin_bot.services.endings import Endings
 from termin_bot.services.health import HealthGauge
@@ -73,7 +76,7 @@ def build(
     """
     logging_setup.hush()  # whoever runs this bot: no library logs what people type
     chance = chance or random.Random()  # noqa: S311  fairness and jitter, no secret
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, keys=settings.sealing_keys)
     city = MunichClient(
         user_agent=user_agent(settings.munich_contact),
         base_url=settings.munich_base_url,
@@ -86,10 +89,18 @@ def build(
     )
     shelf = CatalogueShelf(city, clock)
     people = People(database.work, clock)
-    application = _application(settings, people, telegram_transport)
+    application = _application(settings, PersonalUpdateProcessor(people, clock), telegram_transport)
     messenger = TelegramMessenger(application.bot)
     endings = Endings(city, clock)
     submitting = Submitting(work=database.work, city=city, shelf=shelf, endings=endings, clock=clock)
+    changing = Changing(
+        work=database.work,
+        city=city,
+        shelf=shelf,
+        endings=endings,
+        clock=clock,
+        session_seconds=settings.booking_session_seconds,
+    )
     services = Services(
         people=people,
         subscriptions=Subscriptions(database.work, shelf, clock, settings.munich_captcha),
@@ -99,9 +110,12 @@ def build(
             shelf=shelf,
             endings=endings,
             submitting=submitting,
+            changing=changing,
             clock=clock,
             session_seconds=settings.booking_session_seconds,
         ),
+        changing=changing,
+        appointments=Appointments(work=database.work, city=city, shelf=shelf, clock=clock),
         shelf=shelf,
     )
     dispatcher = Dispatcher(services, messenger)
@@ -125,7 +139,9 @@ def build(
         gauge=HealthGauge(settings.health_alert_cycles),
         clock=clock,
         captcha_mode=settings.munich_captcha,
+        operators=settings.admin_ids,
     )
+    activating = Activating(work=database.work, city=city, shelf=shelf, people=people, messenger=messenger, clock=clock)
     sweeper = Sweeper(
         work=database.work,
         shelf=shelf,
@@ -141,11 +157,14 @@ def build(
         city=city,
         watching=watching,
         sweeper=sweeper,
+        activating=activating,
         timers=_timers(settings, timers, chance),
     )
 
 
-def _application(settings: Settings, people: People, transport: httpx.AsyncBaseTransport | None) -> PtbApplication:
+def _application(
+    settings: Settings, updates: PersonalUpdateProcessor, transport: httpx.AsyncBaseTransport | None
+) -> PtbApplication:
     os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's opt-in; without it every 429 warns of a deprecation
     options: dict[str, Any] = {} if transport is None else {"transport": transport}
     return (
@@ -156,7 +175,7 @@ def _application(settings: Settings, people: People, transport: httpx.AsyncBaseT
         .get_updates_request(HTTPXRequest(httpx_kwargs=options))
         .defaults(Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True)))
         .rate_limiter(AIORateLimiter(max_retries=2))
-        .concurrent_updates(PersonalUpdateProcessor(people))
+        .concurrent_updates(updates)
         .job_queue(None)
         .build()
     )

@@ -13,6 +13,7 @@ from telegram.ext import Application
 
 from termin_bot import texts
 from termin_bot.munich import MunichClient
+from termin_bot.services.activating import Activating
 from termin_bot.services.sweeping import Sweeper
 from termin_bot.services.watching import Watching
 from termin_bot.storage import Database
@@ -49,6 +50,7 @@ class Bot:
         city: MunichClient,
         watching: Watching,
         sweeper: Sweeper,
+        activating: Activating,
         timers: Timers,
     ) -> None:
         self.application = application
@@ -56,6 +58,7 @@ class Bot:
         self._city = city
         self._watching = watching
         self._sweeper = sweeper
+        self._activating = activating
         self._timers = timers
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -102,8 +105,9 @@ class Bot:
         await self._watching.run_cycle()
 
     async def sweep_once(self) -> None:
-        """End the bookings that ran out, and take up those that an earlier run left behind."""
+        """Look at every deadline: bookings that run out, that an earlier run left behind, that wait to be activated."""
         await self._sweeper.sweep()
+        await self._activating.look()
 
     async def _stop_working(self) -> None:
         updater = self.application.updater

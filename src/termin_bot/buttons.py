@@ -10,6 +10,7 @@ from typing import Final, Literal, get_args
 from termin_bot.events import ButtonContext, ButtonId
 
 LIMIT_BYTES: Final = 64
+Detail = Literal["name", "email"]
 Preset = Literal["7", "14", "28", "90", "any"]
 MenuCommand = Literal["help", "subscribe", "myservices", "setdates", "stop"]
 ShortcutCommand = Literal["help", "subscribe", "myservices", "setdates", "cancel"]
@@ -136,6 +137,67 @@ class ConfirmBooking:
 
 
 @dataclass(frozen=True)
+class ChangeDetail:
+    """Type this detail of the booking again."""
+
+    session_id: int
+    detail: Detail
+
+    @property
+    def route(self) -> ButtonId:
+        """The button's name in analytics."""
+        return _CHANGE[self.detail]
+
+
+@dataclass(frozen=True)
+class ChangeTime:
+    """Look for another time; the one that is reserved stays so until then."""
+
+    session_id: int
+    route: ButtonId = "book.change_time"
+
+
+@dataclass(frozen=True)
+class KeepTime:
+    """Keep the time that is reserved."""
+
+    session_id: int
+    route: ButtonId = "book.keep_time"
+
+
+@dataclass(frozen=True)
+class CalendarFile:
+    """Send the calendar file of an appointment."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.file"
+
+
+@dataclass(frozen=True)
+class CancelAppointment:
+    """Ask whether this appointment is to be cancelled."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.cancel"
+
+
+@dataclass(frozen=True)
+class ConfirmCancel:
+    """Cancel this appointment at the city."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.confirm"
+
+
+@dataclass(frozen=True)
+class KeepAppointment:
+    """Keep this appointment."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.keep"
+
+
+@dataclass(frozen=True)
 class CancelBooking:
     """End the booking and give the appointment back."""
 
@@ -159,6 +221,13 @@ Button = (
     | SkipQuestion
     | ConfirmBooking
     | CancelBooking
+    | ChangeDetail
+    | ChangeTime
+    | KeepTime
+    | CalendarFile
+    | CancelAppointment
+    | ConfirmCancel
+    | KeepAppointment
 )
 
 _MENU: Final[dict[MenuCommand, ButtonId]] = {
@@ -191,6 +260,13 @@ _PREFIXES: Final[dict[str, type[Button]]] = {
     "k": SkipQuestion,
     "c": ConfirmBooking,
     "x": CancelBooking,
+    "cd": ChangeDetail,
+    "ct": ChangeTime,
+    "kt": KeepTime,
+    "af": CalendarFile,
+    "ac": CancelAppointment,
+    "ay": ConfirmCancel,
+    "ak": KeepAppointment,
 }
 _PREFIX_OF: Final = {button: prefix for prefix, button in _PREFIXES.items()}
 _CONTEXTS: Final[dict[str, ButtonContext]] = {
@@ -201,8 +277,14 @@ _CONTEXTS: Final[dict[str, ButtonContext]] = {
     "setdates": "settings_message",
     "stop": "settings_message",
     "book": "booking_message",
+    "appointments": "appointment_message",
 }
-_WORDS: Final = {"command": frozenset({*_MENU, *_SHORTCUT}), "preset": frozenset(get_args(Preset))}
+_CHANGE: Final[dict[Detail, ButtonId]] = {"name": "book.change_name", "email": "book.change_email"}
+_WORDS: Final = {
+    "command": frozenset({*_MENU, *_SHORTCUT}),
+    "preset": frozenset(get_args(Preset)),
+    "detail": frozenset(get_args(Detail)),
+}
 _NUMBER_LIMIT: Final = 2**63
 
 

@@ -6,10 +6,17 @@ from typing import Final, get_args
 from termin_bot import texts
 from termin_bot.buttons import (
     Book,
+    CalendarFile,
+    CancelAppointment,
     CancelBooking,
+    ChangeDetail,
+    ChangeTime,
     ConfirmBooking,
+    ConfirmCancel,
     DatesPreset,
     DatesTarget,
+    KeepAppointment,
+    KeepTime,
     Menu,
     PickOffice,
     PickService,
@@ -24,16 +31,26 @@ from termin_bot.buttons import (
 )
 from termin_bot.munich import Service
 from termin_bot.screens import Key, Screen
-from termin_bot.services.booking_results import Question, Summary
+from termin_bot.services.appointments import AppointmentView
+from termin_bot.services.booking_results import OtherTimes, Prompt, Question, Summary
 from termin_bot.services.notices import (
+    Activated,
+    ActivationDue,
+    AddressRefused,
+    AppointmentVanished,
     BookingExpired,
     BookingFailed,
     BookingSucceeded,
+    CityBack,
+    CityBlind,
     DatesOver,
+    NotActivated,
     Notice,
     Offer,
+    SlotsBooked,
     SlotsFree,
     SlotsGone,
+    TimeRunningOut,
 )
 from termin_bot.services.subscriptions import ALL, ChooseOffice, LinkOnly, Watched
 
@@ -125,12 +142,31 @@ def times(booking_id: int, text: str, offers: Sequence[Offer]) -> Screen:
     return Screen(text, (*rows, (Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(booking_id)),)))
 
 
+def other_times(offered: OtherTimes) -> Screen:
+    """Offer other times in place of the one that is held."""
+    rows = [
+        (Key(texts.short(texts.offered_slot(each.start, each.office)), PickTime(each.slot_id)),)
+        for each in offered.offers
+    ]
+    last = (
+        Key(texts.LABEL_KEEP_TIME, KeepTime(offered.booking_id)),
+        Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(offered.booking_id)),
+    )
+    return Screen(texts.other_times(offered.service_name), (*rows, last))
+
+
+def prompt(asked: Prompt, before: str = "") -> Screen:
+    """Show the next question or the summary, with a line before it."""
+    shown = question(asked) if isinstance(asked, Question) else summary(asked)
+    return Screen(f"{before}\n\n{shown.text}", shown.rows) if before else shown
+
+
 def question(asked: Question) -> Screen:
     """Ask for the next detail of a booking."""
     reason = None if asked.invalid is None else asked.invalid.reason
     skip = ((Key(texts.LABEL_SKIP, SkipQuestion(asked.booking_id)),),) if asked.is_optional else ()
     return Screen(
-        texts.question(asked.step, asked.label, asked.held_until, reason),
+        texts.question(asked.step, asked.label, asked.held_until, asked.minutes_left, reason),
         (*skip, (Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(asked.booking_id)),)),
     )
 
@@ -138,9 +174,16 @@ def question(asked: Question) -> Screen:
 def summary(shown: Summary) -> Screen:
     """Show a booking before the city is asked."""
     return Screen(
-        texts.summary(shown.service_name, shown.office, shown.start, shown.details, shown.held_until),
+        texts.summary(
+            shown.service_name, shown.office, shown.start, shown.details, shown.held_until, shown.minutes_left
+        ),
         (
             (Key(texts.LABEL_CONFIRM, ConfirmBooking(shown.booking_id)),),
+            (
+                Key(texts.LABEL_CHANGE_NAME, ChangeDetail(shown.booking_id, "name")),
+                Key(texts.LABEL_CHANGE_EMAIL, ChangeDetail(shown.booking_id, "email")),
+                Key(texts.LABEL_CHANGE_TIME, ChangeTime(shown.booking_id)),
+            ),
             (Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(shown.booking_id)),),
         ),
     )
@@ -149,6 +192,33 @@ def summary(shown: Summary) -> Screen:
 def already_booking(booking_id: int, service_name: str) -> Screen:
     """Say that one booking at a time is enough."""
     return Screen(texts.already_booking(service_name), ((Key(texts.LABEL_CANCEL_BOOKING, CancelBooking(booking_id)),),))
+
+
+def my_appointments(mine: Sequence[AppointmentView]) -> Screen:
+    """List what a person booked here, with what can be done about each."""
+    lines = [
+        texts.appointment(each.service_name, each.office, each.start, each.state, each.activate_by) for each in mine
+    ]
+    rows = [
+        (
+            Key(f"{texts.LABEL_CALENDAR_FILE} {texts.slot(each.start)}", CalendarFile(each.id)),
+            Key(f"{texts.LABEL_CANCEL_APPOINTMENT} {texts.slot(each.start)}", CancelAppointment(each.id)),
+        )
+        for each in mine
+        if each.can_be_cancelled
+    ]
+    return Screen("\n".join([texts.MY_APPOINTMENTS, *lines]), tuple(rows))
+
+
+def ask_cancel(shown: AppointmentView) -> Screen:
+    """Ask before an appointment is cancelled."""
+    return Screen(
+        texts.ask_cancel(shown.service_name, shown.start),
+        (
+            (Key(texts.LABEL_CONFIRM_CANCEL, ConfirmCancel(shown.id)),),
+            (Key(texts.LABEL_KEEP_APPOINTMENT, KeepAppointment(shown.id)),),
+        ),
+    )
 
 
 def notice(told: Notice) -> Screen:
@@ -166,12 +236,46 @@ def notice(told: Notice) -> Screen:
             return Screen(texts.booking_failed(told.service_name, told.reason))
         case DatesOver():
             return Screen(texts.dates_over(told.service_name))
+        case SlotsBooked():
+            return Screen(texts.slots_booked(told.service_name))
+        case CityBlind() | CityBack() | AddressRefused():
+            return _for_operators(told)
+        case _:
+            return _deadline(told)
+
+
+def _deadline(told: TimeRunningOut | ActivationDue | Activated | NotActivated | AppointmentVanished) -> Screen:
+    match told:
+        case TimeRunningOut():
+            return Screen(texts.time_running_out(told.service_name, told.held_until, told.minutes))
+        case ActivationDue():
+            return Screen(texts.activation_due(told.service_name, told.minutes))
+        case Activated():
+            return Screen(texts.activated(told.service_name, told.office, told.start))
+        case NotActivated():
+            return Screen(texts.not_activated(told.service_name))
+        case AppointmentVanished():
+            return Screen(texts.appointment_vanished(told.service_name, told.start))
+
+
+def _for_operators(told: CityBlind | CityBack | AddressRefused) -> Screen:
+    match told:
+        case CityBlind():
+            return Screen(texts.city_blind(told.cycles, told.since))
+        case CityBack():
+            return Screen(texts.city_back(told.since))
+        case AddressRefused():
+            return Screen(texts.address_refused())
 
 
 def _slots_free(told: SlotsFree) -> Screen:
     listed = [texts.offered_slot(each.start, each.office) for each in told.offers]
     text = texts.slots_free(
-        told.service_name, listed, told.total - len(told.offers), is_reminder=told.kind == "reminder"
+        told.service_name,
+        listed,
+        told.total - len(told.offers),
+        is_reminder=told.kind == "reminder",
+        digest=told.digest,
     )
     keys = [Key(f"Book {texts.slot(each.start)}", Book(each.slot_id)) for each in told.offers]
     pairs = [tuple(keys[at : at + 2]) for at in range(0, len(keys), 2)]

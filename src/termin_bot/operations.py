@@ -6,7 +6,7 @@ They are page views in Umami, so they are a closed list: what a person typed is 
 
 from typing import Final
 
-COMMANDS: Final = ("start", "help", "subscribe", "myservices", "setdates", "stop", "cancel")
+COMMANDS: Final = ("start", "help", "subscribe", "myservices", "setdates", "appointments", "stop", "cancel")
 
 BUTTON_ROUTES: Final = (
     "menu.help",
@@ -32,6 +32,14 @@ BUTTON_ROUTES: Final = (
     "book.skip",
     "book.confirm",
     "book.cancel",
+    "book.change_name",
+    "book.change_email",
+    "book.change_time",
+    "book.keep_time",
+    "appointments.file",
+    "appointments.cancel",
+    "appointments.confirm",
+    "appointments.keep",
     "unknown",
 )
 

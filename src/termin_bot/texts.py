@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 from termin_bot.events import BookingFailure, Step
 from termin_bot.munich import BERLIN, Reason
@@ -22,6 +22,7 @@ HELP = (
     "/subscribe - watch a service, at one office or any\n"
     "/myservices - what you watch, and end it\n"
     "/setdates - which days suit you\n"
+    "/appointments - what you booked here, its calendar file, and cancelling it\n"
     "/cancel - end what you are doing, give a reserved appointment back\n"
     "/stop - delete everything I know about you\n\n"
     "When something becomes free I write to you. Press <b>Book</b>, choose a time, and the city reserves it for a few "
@@ -32,7 +33,8 @@ HELP = (
     "it took. These counts are pseudonymous, not anonymous: they carry a random number that stands for you, never your "
     "Telegram account, your name, what you type, or the day of your appointment. To write to you I keep your Telegram "
     "id, your services and your dates. Your name, e-mail address and telephone number go to the city when you book, "
-    "and I forget them as soon as the booking has ended. /stop deletes everything I keep about you, that number "
+    "are kept encrypted meanwhile, and I forget them as soon as the booking has ended. What opens your appointment at "
+    "the city I keep, encrypted, until the appointment. /stop deletes everything I keep about you, that number "
     "included, and nothing that was counted leads back to you."
 )
 UNKNOWN_COMMAND = "I do not know this command. /help shows what I can do."
@@ -57,6 +59,12 @@ STOP_ASK = (
 )
 STOPPED = "Everything about you is deleted. Take care! /start begins anew."
 STOP_KEPT = "Nothing is deleted."
+NO_APPOINTMENTS = "You have booked nothing here that is still to come."
+NO_APPOINTMENT = "This appointment is over or cancelled."
+NO_FILE_YET = "The city has the calendar file as soon as you have opened the link in its mail."
+CALENDAR_FILE = "Here is the city's entry for your calendar:"
+APPOINTMENT_KEPT = "The appointment stays yours."
+MY_APPOINTMENTS = "<b>What you booked here</b>"
 CANCELLED = "The booking is cancelled, and the appointment is free for others again."
 DATES_CANCELLED = "All right, the dates stay as they are."
 NOTHING_TO_CANCEL = "There is nothing to cancel."
@@ -78,6 +86,14 @@ LABEL_CITY_PAGE = "Open on muenchen.de"
 LABEL_CONFIRM = "Confirm booking"
 LABEL_CANCEL_BOOKING = "Cancel booking"
 LABEL_SKIP = "Skip"
+LABEL_CHANGE_NAME = "Change name"
+LABEL_CHANGE_EMAIL = "Change e-mail"
+LABEL_CHANGE_TIME = "Change time"
+LABEL_KEEP_TIME = "Keep this time"
+LABEL_CALENDAR_FILE = "Calendar file"
+LABEL_CANCEL_APPOINTMENT = "Cancel appointment"
+LABEL_CONFIRM_CANCEL = "Yes, cancel it"
+LABEL_KEEP_APPOINTMENT = "No, keep the appointment"
 LABEL_CANCEL = "Cancel"
 PRESET_LABELS: Final = {
     "7": "Next 7 days",
@@ -90,6 +106,7 @@ COMMAND_DESCRIPTIONS: Final = {
     "subscribe": "Watch a service",
     "myservices": "What I watch",
     "setdates": "Which days suit me",
+    "appointments": "What I booked here",
     "help": "How it works, and privacy",
     "cancel": "End what I am doing",
     "stop": "Delete everything about me",
@@ -103,12 +120,22 @@ _QUESTIONS: Final[dict[Step, str]] = {
     "text_entry": "The office asks:",
     "confirmation": "Please press one of the buttons above.",
 }
+_STATES: Final = {
+    "preconfirmed": "waits for you: open the link in the city's mail",
+    "confirmed": "is yours",
+    "expired": "is lost: the link in the city's mail was not opened in time",
+    "cancelled": "is cancelled",
+}
 _REASONS: Final[dict[tuple[Step, Reason], str]] = {
     ("email_entry", "plus_address"): (
         "The city's system refuses addresses with a plus sign, although they are valid. Please type another one."
     ),
     ("email_entry", "malformed"): "This does not look like an e-mail address.",
     ("telephone_entry", "malformed"): "This does not look like a telephone number: 7 to 15 digits are needed.",
+}
+_DIGESTS: Final = {
+    "abundance": "There is plenty: I sum it up, at most once an hour.",
+    "daily": "That is enough for today: I keep this message up to date without a sound.",
 }
 _GENERAL_REASONS: Final[dict[Reason, str]] = {
     "empty": "The city needs an answer here.",
@@ -196,17 +223,99 @@ def dates_set(first: date | None, last: date | None) -> str:
     return f"All right: {dates(first, last)}."
 
 
-def slots_free(service: str, listed: list[str], more: int, *, is_reminder: bool) -> str:
+def slots_free(
+    service: str, listed: list[str], more: int, *, is_reminder: bool, digest: Literal["abundance", "daily"] | None
+) -> str:
     """Tell about free appointments."""
     head = "Still free" if is_reminder else "Free now"
     lines = "\n".join(f"• {escape(each)}" for each in listed)
     rest = f"\n+{more} more" if more else ""
-    return f"<b>{head}: {escape(service)}</b>\n{lines}{rest}"
+    note = "" if digest is None else f"\n\n{_DIGESTS[digest]}"
+    return f"<b>{head}: {escape(service)}</b>\n{lines}{rest}{note}"
 
 
 def slots_gone(service: str, at: float) -> str:
     """Tell that all of them are taken."""
     return f"<b>{escape(service)}</b>: gone at {clock(at)}. I keep looking."
+
+
+def slots_booked(service: str) -> str:
+    """Tell the one who took it that nothing else is left."""
+    return f"<b>{escape(service)}</b>: you booked one of these, and the others are taken."
+
+
+def time_running_out(service: str, held_until: float, minutes: int) -> str:
+    """Warn that a reservation ends."""
+    return (
+        f"<b>{escape(service)}</b>: {_minutes(minutes)} left. The appointment is held for you until "
+        f"{clock(held_until)}, and goes back to others after that."
+    )
+
+
+def activation_due(service: str, minutes: int) -> str:
+    """Warn that the link in the mail must be opened."""
+    return (
+        f"<b>{escape(service)}</b>: {_minutes(minutes)} left. Open the link in the city's mail now, or the appointment "
+        "is lost."
+    )
+
+
+def activated(service: str, office: str, start: int) -> str:
+    """Say that the appointment is definite."""
+    return f"<b>{escape(service)}</b>\n{slot(start)}\n{escape(office)}\n\nActivated: the appointment is yours."
+
+
+def not_activated(service: str) -> str:
+    """Say that the link was not opened in time."""
+    return (
+        f"<b>{escape(service)}</b>: the link in the city's mail was not opened in time, so the appointment went to "
+        "others. I keep looking for you."
+    )
+
+
+def appointment_vanished(service: str, start: int) -> str:
+    """Say that the city does not have it any more."""
+    return f"<b>{escape(service)}</b>, {slot(start)}: the city no longer has this appointment. It was cancelled."
+
+
+def city_blind(cycles: int, since: float) -> str:
+    """Tell an operator that nothing can be seen."""
+    return f"Blind since {clock(since)}: the city gave no usable answer in {cycles} check cycles in a row."
+
+
+def city_back(since: float) -> str:
+    """Tell an operator that it is over."""
+    return f"The city answers again. I was blind since {clock(since)}."
+
+
+def address_refused() -> str:
+    """Tell an operator that only they can help."""
+    return (
+        "The city refuses this bot's address (IP_BLACKLISTED). I ask nothing more until you have cleared it up with "
+        "the city and started me again."
+    )
+
+
+def appointment(service: str, office: str, start: int, state: str, activate_by: float | None) -> str:
+    """Describe one booked appointment."""
+    by = "" if activate_by is None else f" by {clock(activate_by)}"
+    standing = _STATES.get(state, "see the city's mail")
+    return f"• <b>{escape(service)}</b>\n   {slot(start)}, {escape(office)}\n   {standing}{by}"
+
+
+def ask_cancel(service: str, start: int) -> str:
+    """Ask before an appointment is cancelled."""
+    return f"Shall I cancel <b>{escape(service)}</b>, {slot(start)}? Others can then book it."
+
+
+def appointment_cancelled(service: str) -> str:
+    """Say that it is done."""
+    return f"<b>{escape(service)}</b>: the appointment is cancelled, and free for others."
+
+
+def too_late_to_cancel(service: str) -> str:
+    """Say that the city does not take it back."""
+    return f"<b>{escape(service)}</b>: the city does not let this appointment be cancelled any more."
 
 
 def offered_slot(start: int, office: str) -> str:
@@ -228,22 +337,32 @@ def taken() -> str:
     return "Somebody was faster. These are still free:"
 
 
-def question(step: Step, label: str, held_until: float, reason: Reason | None) -> str:
+def other_times(service: str) -> str:
+    """Offer other times while one is held."""
+    return f"<b>{escape(service)}</b>\nChoose another time. The one you have is held until the new one is reserved."
+
+
+def no_other_time() -> str:
+    """Say that nothing else is free."""
+    return "Nothing else is free at the moment."
+
+
+def question(step: Step, label: str, held_until: float, minutes: int, reason: Reason | None) -> str:
     """Ask for the next detail."""
     problem = "" if reason is None else _REASONS.get((step, reason), _GENERAL_REASONS[reason]) + "\n\n"
     asked = _QUESTIONS[step] + (f" <b>{escape(label)}</b>" if label else "")
     if step == "time_selection":
         return asked
-    held = f"\n\nThe appointment is held for you until {clock(held_until)}. /cancel gives it back."
+    held = f"\n\nThe appointment is held for you until {clock(held_until)} ({minutes} min). /cancel gives it back."
     return problem + asked + held
 
 
-def summary(service: str, office: str, start: int, details: tuple[str, ...], held_until: float) -> str:
+def summary(service: str, office: str, start: int, details: tuple[str, ...], held_until: float, minutes: int) -> str:
     """Show everything before the city is asked."""
     lines = "\n".join(escape(each) for each in details)
     return (
         f"<b>{escape(service)}</b>\n{slot(start)}\n{escape(office)}\n\n{lines}\n\n"
-        f"Is this right? The appointment is held for you until {clock(held_until)}."
+        f"Is this right? The appointment is held for you until {clock(held_until)} ({minutes} min)."
     )
 
 
@@ -282,6 +401,10 @@ def already_booking(service: str) -> str:
 def dates_over(service: str) -> str:
     """Say that the last suitable day has passed."""
     return f"<b>{escape(service)}</b>: your dates have passed, so I stopped looking. /subscribe begins anew."
+
+
+def _minutes(count: int) -> str:
+    return "1 minute" if count == 1 else f"{count} minutes"
 
 
 def _at(offices: tuple[str, ...]) -> str:

@@ -84,13 +84,13 @@ class World:
         """Have a person type something, and return what the bot answered, once it is done with it."""
         await person.send(text)
         await person.answer()
-        await self.telegram.settled()
+        await self.telegram.settled(patience=15, quiet=0.06)
         return person.last.text
 
     async def press(self, person: Person, label: str) -> str:
         """Have a person press the button that begins with *label*, and return the newest message after that."""
         await person.press(lambda button: button.label.startswith(label) and button.data is not None)
-        await self.telegram.settled()
+        await self.telegram.settled(patience=15, quiet=0.06)
         return person.last.text
 
     def spans(self, name: str) -> list[ReadableSpan]:

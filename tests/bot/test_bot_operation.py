@@ -56,6 +56,9 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
         ({**GOOD, "MUNICH_BASE_URL": "canary"}, "MUNICH_BASE_URL"),
         ({**GOOD, "DATABASE_URL": "canary"}, "DATABASE_URL"),
         ({**GOOD, "DATABASE_URL": "postgresql://canary:canary@db/bot"}, "DATABASE_URL"),
+        ({**GOOD, "DATABASE_URL": "postgresql+asyncpg://canary:canary@db/bot"}, "ENCRYPTION_KEYS"),
+        ({**GOOD, "ENCRYPTION_KEYS": "canary"}, "ENCRYPTION_KEYS"),
+        ({**GOOD, "ADMIN_IDS": "1,canary"}, "ADMIN_IDS"),
         ({**GOOD, "REMINDER_SECONDS": "-1"}, "REMINDER_SECONDS"),
     ],
 )
@@ -228,6 +231,14 @@ def test_every_button_fits_telegram_and_reads_back() -> None:
         buttons.SkipQuestion(largest),
         buttons.ConfirmBooking(largest),
         buttons.CancelBooking(largest),
+        buttons.ChangeDetail(largest, "name"),
+        buttons.ChangeDetail(largest, "email"),
+        buttons.ChangeTime(largest),
+        buttons.KeepTime(largest),
+        buttons.CalendarFile(largest),
+        buttons.CancelAppointment(largest),
+        buttons.ConfirmCancel(largest),
+        buttons.KeepAppointment(largest),
     ]
     for button in every:
         data = buttons.encode(button)

@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 
 from termin_bot.events import CommandFailure
 from termin_bot.screens import Screen
+from termin_bot.services.appointments import Appointments
 from termin_bot.services.booking import Booking
 from termin_bot.services.catalogue import CatalogueShelf
+from termin_bot.services.changing import Changing
+from termin_bot.services.notices import Attachment
 from termin_bot.services.people import People, Visit
 from termin_bot.services.subscriptions import Subscriptions
 
@@ -17,6 +20,8 @@ class Services:
     people: People
     subscriptions: Subscriptions
     booking: Booking
+    changing: Changing
+    appointments: Appointments
     shelf: CatalogueShelf
 
 
@@ -35,11 +40,12 @@ class Answer:
     """
     What the person sees.
 
-    *in_place*: the message with the pressed button becomes the screen. *failure*: why a command did not do what it is
-    for. *is_stale*: the button no longer means anything.
+    *in_place*: the message with the pressed button becomes the screen. *attachment*: a file after it. *failure*: why a
+    command did not do what it is for. *is_stale*: the button no longer means anything.
     """
 
     screen: Screen
     in_place: bool = False
+    attachment: Attachment | None = None
     failure: CommandFailure | None = None
     is_stale: bool = False

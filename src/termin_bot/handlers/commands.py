@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from termin_bot import keyboards, texts
+from termin_bot.handlers import appointments
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.munich import MunichError, Service
 from termin_bot.screens import Screen
@@ -88,6 +89,7 @@ COMMANDS: Final[Mapping[str, CommandHandler]] = {
     "subscribe": subscribe,
     "myservices": my_services,
     "setdates": set_dates,
+    "appointments": appointments.listed,
     "stop": stop,
     "cancel": cancel,
 }

@@ -139,6 +139,8 @@ class Dispatcher:
             outcome = await self._messenger.replace(visit.telegram_id, pressed.message_id, answer.screen)
         if outcome is None or isinstance(outcome, NoSuchMessage):
             outcome = await self._messenger.show(visit.telegram_id, answer.screen)
+        if answer.attachment is not None and isinstance(outcome, Accepted):
+            outcome = await self._messenger.attach(visit.telegram_id, answer.attachment)
         match outcome:
             case Accepted():
                 pass

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from termin_bot import buttons, keyboards, texts
-from termin_bot.handlers import booking
+from termin_bot.handlers import appointments, booking
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
 from termin_bot.services.subscriptions import ALL, Added, ChooseOffice, DateRange, LimitReached, LinkOnly, NotOffered
@@ -94,4 +94,11 @@ PRESSES: Final[Mapping[type[buttons.Button], PressHandler]] = {
     buttons.SkipQuestion: booking.skip_question,
     buttons.ConfirmBooking: booking.confirm,
     buttons.CancelBooking: booking.cancel,
+    buttons.ChangeDetail: booking.change_detail,
+    buttons.ChangeTime: booking.change_time,
+    buttons.KeepTime: booking.keep_time,
+    buttons.CalendarFile: appointments.calendar_file,
+    buttons.CancelAppointment: appointments.ask_cancel,
+    buttons.ConfirmCancel: appointments.confirm_cancel,
+    buttons.KeepAppointment: appointments.keep,
 }

@@ -34,7 +34,10 @@ class Endings:
 
     async def give_back(self, booking: BookingSession) -> None:
         """Cancel what the booking holds at the city; if that fails, the city's own deadline does it."""
-        held = credentials(booking)
+        await self.hand_back(credentials(booking))
+
+    async def hand_back(self, held: Credentials | None) -> None:
+        """Cancel a reservation at the city, if there is one."""
         if held is None:
             return
         try:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from termin_bot.munich import Slot
@@ -124,7 +124,7 @@ class Slots:
 
 
 class Bookings:
-    """Bookings under way, and appointments that came of them."""
+    """Bookings under way."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -159,6 +159,47 @@ class Bookings:
         """Return the bookings that the city was being asked about."""
         return (await self._session.scalars(select(BookingSession).where(BookingSession.step == SUBMITTING))).all()
 
-    def book(self, appointment: Appointment) -> None:
+    async def running_out(self, before: float) -> Sequence[BookingSession]:
+        """Return the bookings that hold an appointment, end before *before* and whose people do not know it yet."""
+        query = select(BookingSession).where(
+            BookingSession.deadline <= before,
+            BookingSession.warned.is_(False),
+            BookingSession.process_id.is_not(None),
+            BookingSession.step != SUBMITTING,
+        )
+        return (await self._session.scalars(query)).all()
+
+
+class Appointments:
+    """What came of bookings."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, appointment: Appointment) -> None:
         """Keep an appointment."""
         self._session.add(appointment)
+
+    async def of(self, person_id: int, since: float = 0.0) -> Sequence[Appointment]:
+        """Return a person's appointments that begin after *since*, soonest first."""
+        query = select(Appointment).where(Appointment.person_id == person_id, Appointment.start > since)
+        return (await self._session.scalars(query.order_by(Appointment.start, Appointment.id))).all()
+
+    async def own(self, person_id: int, appointment_id: int) -> Appointment | None:
+        """Return an appointment, if it is this person's."""
+        found = await self._session.get(Appointment, appointment_id)
+        return found if found is not None and found.person_id == person_id else None
+
+    async def get(self, appointment_id: int) -> Appointment | None:
+        """Return an appointment by row id."""
+        return await self._session.get(Appointment, appointment_id)
+
+    async def to_look_at(self, now: float) -> Sequence[Appointment]:
+        """Return the appointments whose turn it is to be asked after, the longest due first."""
+        query = select(Appointment).where(Appointment.look_at <= now).order_by(Appointment.look_at, Appointment.id)
+        return (await self._session.scalars(query)).all()
+
+    async def forget_credentials(self, now: float) -> None:
+        """Delete what opens an appointment that has begun."""
+        query = update(Appointment).where(Appointment.start <= now, Appointment.auth_key.is_not(None))
+        await self._session.execute(query.values(process_id=None, auth_key=None, look_at=None))

@@ -5,16 +5,20 @@ What the bot keeps. Everything about a person hangs on `person` and goes with it
             ├─ booking_session                        (one at a time; purged when it ends)
             └─ appointment
 
-Moments are epoch seconds. Ids that appear in buttons are never used twice.
+Moments are epoch seconds. Ids that appear in buttons are never used twice. What people type into a booking, and the
+city's credentials, are sealed: encrypted in the database, plain in a row in memory.
 """
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Date, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Date, Double, ForeignKey, Index, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from termin_bot.storage.sealing import Sealed, SealedInt
+
 ANY_OFFICE = ""
+PRECONFIRMED: Final = "preconfirmed"
 
 
 class Table(DeclarativeBase):
@@ -50,6 +54,9 @@ class Person(Table):
     blocked_at: Mapped[float | None] = mapped_column(Double)
     asked_dates_for: Mapped[int | None]
     """The subscription whose dates the next typed message sets; 0 is all, None is that nothing was asked."""
+    quiet_from: Mapped[int | None]
+    quiet_until: Mapped[int | None]
+    """The hours (0 to 23, on Munich's clock) between which nothing may ring; None is never quiet."""
 
 
 class Subscription(Table):
@@ -72,6 +79,9 @@ class Subscription(Table):
     notice_sent_at: Mapped[float | None] = mapped_column(Double)
     reminded: Mapped[bool] = mapped_column(default=False)
     last_free_at: Mapped[float | None] = mapped_column(Double)
+    pushes: Mapped[int] = mapped_column(default=0)
+    pushed_on: Mapped[date | None] = mapped_column(Date)
+    """The day in Munich that *pushes* counts."""
 
     @property
     def office_ids(self) -> tuple[int, ...]:
@@ -135,17 +145,24 @@ class BookingSession(Table):
     deadline: Mapped[float] = mapped_column(Double, index=True)
     trace_id: Mapped[str] = mapped_column(String(32))
     span_id: Mapped[str] = mapped_column(String(16))
-    process_id: Mapped[int | None] = mapped_column(BigInteger)
-    auth_key: Mapped[str | None] = mapped_column(Text)
-    name: Mapped[str | None] = mapped_column(Text)
-    email: Mapped[str | None] = mapped_column(Text)
-    telephone: Mapped[str | None] = mapped_column(Text)
-    custom_text: Mapped[str | None] = mapped_column(Text)
-    custom_text2: Mapped[str | None] = mapped_column(Text)
+    process_id: Mapped[int | None] = mapped_column(SealedInt)
+    auth_key: Mapped[str | None] = mapped_column(Sealed)
+    name: Mapped[str | None] = mapped_column(Sealed)
+    email: Mapped[str | None] = mapped_column(Sealed)
+    telephone: Mapped[str | None] = mapped_column(Sealed)
+    custom_text: Mapped[str | None] = mapped_column(Sealed)
+    custom_text2: Mapped[str | None] = mapped_column(Sealed)
+    warned: Mapped[bool] = mapped_column(default=False)
+    """Whether the person heard that time is running out, or never will because there was little from the start."""
 
 
 class Appointment(Table):
-    """An appointment that the bot booked, without its credentials: the city's mail has what the citizen needs."""
+    """
+    An appointment that the bot booked, and what it needs to ask after it or to cancel it.
+
+    preconfirmed ──the citizen opens the link──► confirmed      credentials are kept until the appointment
+         └── expired (not opened in time) or cancelled ◄──┘      credentials are deleted at once
+    """
 
     __tablename__ = "appointment"
     __table_args__: Any = ({"sqlite_autoincrement": True},)
@@ -156,3 +173,9 @@ class Appointment(Table):
     office_id: Mapped[int] = mapped_column(BigInteger)
     start: Mapped[int] = mapped_column(BigInteger)
     booked_at: Mapped[float] = mapped_column(Double)
+    state: Mapped[str] = mapped_column(String(16), default=PRECONFIRMED)
+    process_id: Mapped[int | None] = mapped_column(SealedInt)
+    auth_key: Mapped[str | None] = mapped_column(Sealed)
+    activate_by: Mapped[float | None] = mapped_column(Double)
+    look_at: Mapped[float | None] = mapped_column(Double, index=True)
+    """When the city is asked next whether the link was opened; None when it need not be asked any more."""
