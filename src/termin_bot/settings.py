@@ -117,6 +117,19 @@ class Settings(BaseSettings):
     )
     shutdown_seconds: Seconds = Field(default=4, description="How long an orderly stop may take.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
+    analytics_unlink_services: bool = Field(
+        default=False,
+        description="true: events that name a service do not say who; those of one booking share a random id.",
+    )
+    retention_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description=(
+            "Days until the bot forgets an appointment that is over, and people who blocked it or neither watch nor "
+            "write anything."
+        ),
+    )
     analytics_enabled: bool = Field(default=True, description="false: nothing is recorded for Umami.")
     otel_traces_exporter: str = Field(
         default="umami", description="Where spans go, separated by commas: umami, otlp, console, none."

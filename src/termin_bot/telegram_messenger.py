@@ -34,6 +34,16 @@ class TelegramMessenger:
         """Turn an earlier message into a notice."""
         return await self.replace(telegram_id, message_id, keyboards.notice(notice))
 
+    async def is_answered(self) -> bool:
+        """Whether Telegram answers us."""
+        with _call("getMe") as current:
+            try:
+                await self._bot.get_me()
+            except TelegramError as error:
+                mark_failed(current, error)
+                return False
+        return True
+
     async def attach(self, telegram_id: int, attachment: Attachment) -> Outcome:
         """Send a file."""
         with _call("sendDocument") as current:

@@ -60,6 +60,12 @@ def traced(name: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Corou
     return wrap
 
 
+def say_who(span: Span, visitor: str | None) -> None:
+    """Say on *span* who is behind it, unless they do not want to be counted."""
+    if visitor is not None:
+        span.set_attribute(VISITOR, visitor)
+
+
 def mark_failed(span: Span, error: BaseException) -> None:
     """Say on *span* that it failed, and with which class of error."""
     span.set_status(Status(StatusCode.ERROR))

@@ -18,11 +18,12 @@ from telegram import ChatMember, Update
 from telegram.constants import ChatType
 from telegram.ext import BaseUpdateProcessor
 
-from otel_umami_exporter import use_visitor
 from termin_bot import buttons, operations
+from termin_bot.languages import Language, language_of, use_language
+from termin_bot.recording import Behind, unlink_services, use_visitor
 from termin_bot.services.clock import Clock
 from termin_bot.services.people import People, Visit
-from termin_bot.tracing import VISITOR, mark_failed, root_span
+from termin_bot.tracing import mark_failed, root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
 _MS: Final = 1000
@@ -130,12 +131,13 @@ def operation_of(route: Route, visit: Visit | None) -> str:
 class PersonalUpdateProcessor(BaseUpdateProcessor):
     """Processes each person's updates one after the other, in a span, on behalf of their visitor."""
 
-    __slots__ = ("_clock", "_locks", "_people")
+    __slots__ = ("_clock", "_locks", "_people", "_unlinks_services")
 
-    def __init__(self, people: People, clock: Clock) -> None:
+    def __init__(self, people: People, clock: Clock, *, unlinks_services: bool = False) -> None:
         super().__init__(MAX_CONCURRENT)
         self._people = people
         self._clock = clock
+        self._unlinks_services = unlinks_services
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def initialize(self) -> None:
@@ -161,7 +163,12 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
             incoming = await self._recognise(incoming, span)
             token = _current.set(incoming)
             try:
-                with use_visitor(None if incoming.visit is None else incoming.visit.visitor):
+                visit = incoming.visit
+                with (
+                    use_visitor(Behind.NOBODY if visit is None else visit.visitor),
+                    use_language(_language(update) if visit is None else visit.language),
+                    unlink_services(self._unlinks_services),
+                ):
                     await coroutine
             finally:
                 _current.reset(token)
@@ -189,8 +196,12 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
             return replace(incoming, trouble=error)
         span.update_name(operation_of(incoming.route, visit))
         if visit is not None:
-            span.set_attribute(VISITOR, visit.visitor)
+            say_who(span, visit.visitor)
         return replace(incoming, visit=visit)
+
+
+def _language(update: Update) -> Language:
+    return language_of(None if update.effective_user is None else update.effective_user.language_code)
 
 
 def update_failed(span: Span, error: BaseException) -> None:

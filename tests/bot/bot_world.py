@@ -1,5 +1,6 @@
 """A bot between a Telegram and a city in memory, on one clock that tests turn by hand."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from termin_bot.app import build
-from termin_bot.bot import Bot
+from termin_bot.bot import Bot, Sleep
 from termin_bot.munich import BERLIN, InlineSolver
 from termin_bot.settings import Settings
 from termin_bot.simulation.city import SimulatedCity
@@ -64,6 +65,7 @@ class World:
     settings: Settings
     exporter: InMemorySpanExporter
     running: list[Bot] = field(default_factory=list)
+    sleep: Sleep = asyncio.sleep
 
     @asynccontextmanager
     async def bot(self) -> AsyncIterator[Bot]:
@@ -76,6 +78,7 @@ class World:
             telegram_transport=self.telegram.transport(),
             munich_transport=httpx.ASGITransport(self.city.app),
             captcha_solver=InlineSolver(),
+            sleep=self.sleep,
         )
         async with bot:
             yield bot

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -217,7 +218,7 @@ def test_every_button_fits_telegram_and_reads_back() -> None:
     largest = 2**63 - 1
     every: list[buttons.Button] = [
         *(buttons.Menu(each) for each in ("help", "subscribe", "myservices", "setdates", "stop")),
-        *(buttons.Shortcut(each) for each in ("help", "subscribe", "myservices", "setdates", "cancel")),
+        *(buttons.Shortcut(each) for each in get_args(buttons.ShortcutCommand)),
         buttons.ServicePage(largest),
         buttons.PickService(largest),
         buttons.PickOffice(largest, largest),
@@ -239,6 +240,16 @@ def test_every_button_fits_telegram_and_reads_back() -> None:
         buttons.CancelAppointment(largest),
         buttons.ConfirmCancel(largest),
         buttons.KeepAppointment(largest),
+        buttons.CategoryPage("registration", largest),
+        buttons.PauseSubscription(largest),
+        buttons.ResumeSubscription(largest),
+        buttons.CalendarPage(largest, largest),
+        buttons.CalendarDay(largest, largest),
+        buttons.QuietHours(largest, largest),
+        buttons.QuietOff(),
+        buttons.PickLanguage("de"),
+        buttons.Counting("on"),
+        buttons.Counting("off"),
     ]
     for button in every:
         data = buttons.encode(button)

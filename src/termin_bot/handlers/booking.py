@@ -69,8 +69,8 @@ async def keep_time(call: Call, button: buttons.KeepTime) -> Answer:
 async def cancel(call: Call, button: buttons.CancelBooking) -> Answer:
     """Give it back."""
     if await call.services.booking.cancel(call.visit, button.session_id):
-        return Answer(Screen(texts.CANCELLED))
-    return Answer(Screen(texts.NO_BOOKING), is_stale=True)
+        return Answer(Screen(texts.CANCELLED()))
+    return Answer(Screen(texts.NO_BOOKING()), is_stale=True)
 
 
 async def answer(call: Call) -> Answer:
@@ -90,9 +90,9 @@ def show(result: Result) -> Answer:
         case AlreadyBooking():
             return Answer(keyboards.already_booking(result.booking_id, result.service_name))
         case NoBooking():
-            return Answer(Screen(texts.NO_BOOKING), is_stale=True)
+            return Answer(Screen(texts.NO_BOOKING()), is_stale=True)
         case SlotUnavailable():
-            return Answer(Screen(texts.SLOT_UNAVAILABLE), is_stale=True)
+            return Answer(Screen(texts.SLOT_UNAVAILABLE()), is_stale=True)
         case Booked():
             text = texts.booked(result.service_name, result.office, result.start, result.activation_minutes)
             return Answer(Screen(text))

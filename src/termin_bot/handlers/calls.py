@@ -3,13 +3,18 @@
 from dataclasses import dataclass, field
 
 from termin_bot.events import CommandFailure
+from termin_bot.recording import Behind
 from termin_bot.screens import Screen
 from termin_bot.services.appointments import Appointments
 from termin_bot.services.booking import Booking
+from termin_bot.services.calendar import Calendars
 from termin_bot.services.catalogue import CatalogueShelf
 from termin_bot.services.changing import Changing
+from termin_bot.services.exporting import Exporting
+from termin_bot.services.finding import Finding
 from termin_bot.services.notices import Attachment
 from termin_bot.services.people import People, Visit
+from termin_bot.services.reporting import Reporting
 from termin_bot.services.subscriptions import Subscriptions
 
 
@@ -23,6 +28,13 @@ class Services:
     changing: Changing
     appointments: Appointments
     shelf: CatalogueShelf
+    finding: Finding
+    calendars: Calendars
+    exporting: Exporting
+    reporting: Reporting
+    operators: frozenset[int]
+    """Telegram ids of those who see details."""
+    retention_days: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,4 +60,5 @@ class Answer:
     in_place: bool = False
     attachment: Attachment | None = None
     failure: CommandFailure | None = None
+    behind: str | Behind | None = Behind.CURRENT
     is_stale: bool = False

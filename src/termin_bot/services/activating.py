@@ -9,8 +9,8 @@ import logging
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from otel_umami_exporter import use_visitor
 from termin_bot.munich import BookingGateway, Catalogue, Credentials, MunichError, Reservation, ReservationExpired
+from termin_bot.recording import on_behalf_of
 from termin_bot.services.catalogue import CatalogueShelf, office_label, service_name
 from termin_bot.services.clock import Clock
 from termin_bot.services.notices import (
@@ -24,7 +24,7 @@ from termin_bot.services.notices import (
 from termin_bot.services.people import People
 from termin_bot.services.ports import Blocked, Messenger, Outcome, Work
 from termin_bot.storage import PRECONFIRMED, Appointment, Person
-from termin_bot.tracing import VISITOR, root_span
+from termin_bot.tracing import root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
 _MINUTE: Final = 60.0
@@ -91,8 +91,8 @@ class Activating:
             ]
             await work.commit()
         for appointment, person in due:
-            with root_span("appointment check") as span, use_visitor(person.visitor):
-                span.set_attribute(VISITOR, person.visitor)
+            with root_span("appointment check") as span, on_behalf_of(person):
+                say_who(span, person.visitor)
                 finding = await self._find(appointment)
                 span.set_attribute("termin_bot.appointment.state", finding.state)
                 await self._keep(appointment.id, finding.state)

@@ -4,14 +4,15 @@ The booking, from "Book" to the summary. One at a time per person; its state is 
     time_selection ──reserve──► name_entry ► email_entry ► (telephone_entry) ► (text_entry) ► confirmation ► submitting
 """
 
+import secrets
 from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanContext
 
-from otel_umami_exporter import record
 from termin_bot.events import BookingConfirmed, BookingStarted, LeadTime, SlotSelected
 from termin_bot.munich import BookingGateway, Catalogue, Slot, SlotGone
+from termin_bot.recording import record
 from termin_bot.services.booking_results import (
     AlreadyBooking,
     NoBooking,
@@ -34,6 +35,7 @@ from termin_bot.services.submitting import Booked, Refused, Submitting
 from termin_bot.storage import SUBMITTING, BookingSession, SlotRow, UnitOfWork
 from termin_bot.tracing import span, traced
 
+ALIAS_BYTES: Final = 18
 _LEAD_TIMES: Final[tuple[tuple[int, LeadTime], ...]] = ((1, "0-1"), (3, "2-3"), (7, "4-7"), (14, "8-14"), (30, "15-30"))
 
 Chosen = Prompt | Taken | NoBooking | SlotUnavailable | Refused | OtherTimes | NoOtherTime
@@ -92,11 +94,13 @@ class Booking:
                     deadline=now + self._session_seconds,
                     trace_id=trace.format_trace_id(press.trace_id),
                     span_id=trace.format_span_id(press.span_id),
+                    alias=secrets.token_urlsafe(ALIAS_BYTES),
                 )
             )
             others = await suitable(work, visit.person_id, slot, now)
             person = await work.people.get(visit.person_id)
             if person is not None:
+                person.asked_search = False
                 person.asked_dates_for = None  # what is typed from now on is for the booking
             await work.commit()
         name = service_name(catalogue, slot.service_id)
@@ -106,7 +110,8 @@ class Booking:
                 service_name=name,
                 office_id=slot.office_id,
                 lead_time=lead_time((day_of(slot.start) - today(now)).days),
-            )
+            ),
+            alias=booking.alias,
         )
         return TimesOffered(booking_id=booking.id, service_name=name, offers=offers(catalogue, [slot, *others]))
 
@@ -128,7 +133,7 @@ class Booking:
                 await work.commit()
         if booking.process_id is not None:
             return await self._changing.swap(visit, booking, row)
-        record(SlotSelected(service_id=row.service_id, selected_time=time_of_day(row.start)))
+        record(SlotSelected(service_id=row.service_id, selected_time=time_of_day(row.start)), alias=booking.alias)
         try:
             reservation = await self._city.reserve(Slot(row.service_id, row.office_id, row.start))
         except SlotGone:
@@ -159,7 +164,7 @@ class Booking:
             if isinstance(answered, Answered):
                 await work.commit()
         if isinstance(answered, Answered) and answered.event is not None:
-            record(answered.event)
+            record(answered.event, alias=booking.alias)
         return prompt(catalogue, booking, self._clock(), answered if isinstance(answered, Invalid) else None)
 
     @traced("service booking.skip")
@@ -186,7 +191,7 @@ class Booking:
                 return prompt(catalogue, booking, self._clock())
             booking.step = SUBMITTING
             await work.commit()
-        record(BookingConfirmed(service_id=booking.service_id))
+        record(BookingConfirmed(service_id=booking.service_id), alias=booking.alias)
         return await self._submitting.submit(booking, visit.visitor)
 
     @traced("service booking.cancel")
@@ -202,7 +207,7 @@ class Booking:
             await self.abandoned(booking, visit.visitor)
         return taken
 
-    async def abandoned(self, booking: BookingSession, visitor: str) -> None:
+    async def abandoned(self, booking: BookingSession, visitor: str | None) -> None:
         """Give back what a booking held whose row is gone already, and record that the person ended it."""
         await self._endings.give_back(booking)
         self._endings.cancelled(booking, visitor)

@@ -1,8 +1,8 @@
 """Second thoughts at the summary: another name, another address, another time."""
 
-from otel_umami_exporter import record
 from termin_bot.events import SlotSelected
 from termin_bot.munich import BookingGateway, Credentials, Reservation, Slot, SlotGone
+from termin_bot.recording import record
 from termin_bot.services.booking_results import NoBooking, NoOtherTime, OtherTimes, Prompt, SlotUnavailable
 from termin_bot.services.catalogue import CatalogueShelf, service_name
 from termin_bot.services.clock import Clock, time_of_day
@@ -88,7 +88,7 @@ class Changing:
             return SlotUnavailable()
         if holds(booking, row):
             return await self.keep(visit, booking.id)
-        record(SlotSelected(service_id=row.service_id, selected_time=time_of_day(row.start)))
+        record(SlotSelected(service_id=row.service_id, selected_time=time_of_day(row.start)), alias=booking.alias)
         try:
             reservation = await self._city.reserve(Slot(row.service_id, row.office_id, row.start))
         except SlotGone:

@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
-from otel_umami_exporter import record, use_visitor
 from termin_bot.events import NotificationFailed, NotificationFailure, NotificationSent, NotificationType
 from termin_bot.munich import Catalogue
+from termin_bot.recording import on_behalf_of, record
 from termin_bot.services.catalogue import office_label, page_of, service_name
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.deciding import ABUNDANCE, Decision, Own, ReminderRule, Situation, decide
@@ -19,7 +19,7 @@ from termin_bot.services.people import People
 from termin_bot.services.ports import Accepted, Blocked, Failed, Messenger, NoSuchMessage, Outcome, TooMany, Work
 from termin_bot.services.quiet import is_quiet
 from termin_bot.storage import Person, SlotRow, Subscription, UnitOfWork
-from termin_bot.tracing import ERROR_TYPE, VISITOR, span
+from termin_bot.tracing import ERROR_TYPE, say_who, span
 
 __all__ = ["MAX_OFFERS", "Decision", "Notifying", "ReminderRule", "Situation", "decide", "pushes_on"]
 
@@ -82,7 +82,7 @@ class Notifying:
         match decision:
             case "gone" | "booked":
                 await self._say_over(decision, subscription, person, catalogue)
-            case "nothing" if free:
+            case "nothing" | "wait" if free and not situation.is_quiet:
                 await self._note_free(subscription.id)
             case "nothing" | "wait":
                 pass
@@ -105,7 +105,7 @@ class Notifying:
             total=len(free),
             digest="daily" if decision == "digest" else "abundance" if len(free) > ABUNDANCE else None,
         )
-        with _notification(person) as current, use_visitor(person.visitor):
+        with _notification(person) as current, on_behalf_of(person):
             current.set_attribute("termin_bot.notification_type", kind)
             outcome = await self._deliver(decision, subscription, person, notice)
             if isinstance(outcome, Accepted):
@@ -145,7 +145,7 @@ class Notifying:
         notice = (
             SlotsGone(service_name=name, at=self._clock()) if decision == "gone" else SlotsBooked(service_name=name)
         )
-        with _notification(person) as current, use_visitor(person.visitor):
+        with _notification(person) as current, on_behalf_of(person):
             current.set_attribute("termin_bot.notification_type", decision)
             outcome = await self._messenger.change(person.telegram_id, subscription.notice_message_id, notice)
             if not isinstance(outcome, Accepted | NoSuchMessage):
@@ -192,8 +192,9 @@ class Notifying:
 
 @contextmanager
 def _notification(person: Person) -> Iterator[Span]:
-    attributes = {VISITOR: person.visitor, "messaging.system": "telegram", "messaging.operation.type": "send"}
+    attributes = {"messaging.system": "telegram", "messaging.operation.type": "send"}
     with span("notification", kind=SpanKind.PRODUCER, attributes=attributes) as opened:
+        say_who(opened, person.visitor)
         yield opened
 
 

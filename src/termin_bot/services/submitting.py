@@ -77,7 +77,7 @@ class Submitting:
         return booking_id in self._under_way
 
     @traced("service booking.submit")
-    async def submit(self, booking: BookingSession, visitor: str) -> Booked | Refused:
+    async def submit(self, booking: BookingSession, visitor: str | None) -> Booked | Refused:
         """Ask the city for the reserved appointment; the booking is over after that, one way or the other."""
         self._under_way.add(booking.id)
         try:
@@ -86,7 +86,7 @@ class Submitting:
         finally:
             self._under_way.discard(booking.id)
 
-    async def take_up(self, booking: BookingSession, visitor: str) -> Booked | Refused | None:
+    async def take_up(self, booking: BookingSession, visitor: str | None) -> Booked | Refused | None:
         """Finish what a stopped bot began; None when the city does not answer and there is still time."""
         held = credentials(booking)
         if held is None:  # it cannot be opened any more, for want of the key
@@ -121,7 +121,9 @@ class Submitting:
             return failure_reason(error)
         return None
 
-    async def _finish(self, booking: BookingSession, visitor: str, failure: BookingFailure | None) -> Booked | Refused:
+    async def _finish(
+        self, booking: BookingSession, visitor: str | None, failure: BookingFailure | None
+    ) -> Booked | Refused:
         catalogue = await self._shelf.current_or_empty()
         office = catalogue.offices.get(booking.office_id)
         minutes = office.scope.activation_minutes if office is not None and office.scope else ACTIVATION_MINUTES

@@ -4,7 +4,7 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 
-from otel_umami_exporter import use_visitor
+from termin_bot.recording import on_behalf_of
 from termin_bot.services.catalogue import CatalogueShelf, service_name
 from termin_bot.services.clock import Clock
 from termin_bot.services.endings import Endings
@@ -14,7 +14,7 @@ from termin_bot.services.ports import Blocked, Messenger, Work
 from termin_bot.services.prompting import WARN_SECONDS
 from termin_bot.services.submitting import Booked, Submitting
 from termin_bot.storage import BookingSession, Person
-from termin_bot.tracing import VISITOR, root_span
+from termin_bot.tracing import root_span, say_who
 
 _MINUTE: Final = 60
 RESUME_SECONDS: Final = 15.0
@@ -80,24 +80,24 @@ class Sweeper:
                 booking.warned = True
             await work.commit()
         for booking, person in ending:
-            with root_span("booking running out") as span, use_visitor(person.visitor):
-                span.set_attribute(VISITOR, person.visitor)
+            with root_span("booking running out") as span, on_behalf_of(person):
+                say_who(span, person.visitor)
                 name = service_name(await self._shelf.current_or_empty(), booking.service_id)
                 minutes = max(1, round((booking.deadline - now) / _MINUTE))
                 notice = TimeRunningOut(service_name=name, held_until=booking.deadline, minutes=minutes)
                 await self._tell(person, notice)
 
     async def _expire(self, booking: BookingSession, person: Person) -> None:
-        with root_span("booking expired") as span, use_visitor(person.visitor):
-            span.set_attribute(VISITOR, person.visitor)
+        with root_span("booking expired") as span, on_behalf_of(person):
+            say_who(span, person.visitor)
             self._endings.expired(booking, person.visitor)
             await self._endings.give_back(booking)
             name = service_name(await self._shelf.current_or_empty(), booking.service_id)
             await self._tell(person, BookingExpired(service_name=name))
 
     async def _take_up(self, booking: BookingSession, person: Person) -> None:
-        with root_span("booking resumed", kind=SpanKind.INTERNAL) as span, use_visitor(person.visitor):
-            span.set_attribute(VISITOR, person.visitor)
+        with root_span("booking resumed", kind=SpanKind.INTERNAL) as span, on_behalf_of(person):
+            say_who(span, person.visitor)
             outcome = await self._submitting.take_up(booking, person.visitor)
             if outcome is None:
                 self._resume_at[booking.id] = self._clock() + RESUME_SECONDS

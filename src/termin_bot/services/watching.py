@@ -5,9 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from otel_umami_exporter import record
 from termin_bot.events import AppointmentCheckBatch, AppointmentFound, HealthAlert, SubscriptionRemoved
+from termin_bot.languages import SOURCE, use_language
 from termin_bot.munich import CaptchaMode, Catalogue, MunichBlacklisted, MunichError
+from termin_bot.recording import on_behalf_of, record
 from termin_bot.services.catalogue import CatalogueShelf, offices_of, service_name
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.health import HealthGauge
@@ -121,7 +122,9 @@ class Watching:
             record(alert)
         if notice is not None:
             for telegram_id in self._operators:
-                await self._messenger.send(telegram_id, notice)
+                operator = await self._people.find(telegram_id)
+                with use_language(SOURCE if operator is None else operator.language):
+                    await self._messenger.send(telegram_id, notice)
 
     def _plans(self, catalogue: Catalogue, watched: Sequence[Subscription]) -> Plans:
         plans: Plans = defaultdict(list)
@@ -192,7 +195,8 @@ class Watching:
             ),
             visitor=found[1].visitor,
         )
-        outcome = await self._messenger.send(found[1].telegram_id, DatesOver(service_name=name))
+        with on_behalf_of(found[1]):
+            outcome = await self._messenger.send(found[1].telegram_id, DatesOver(service_name=name))
         if isinstance(outcome, Blocked):
             await self._people.blocked(found[1].telegram_id)
 

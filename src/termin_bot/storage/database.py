@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -49,6 +49,10 @@ class UnitOfWork:
         self.slots = Slots(self._session)
         self.bookings = Bookings(self._session)
         self.appointments = Appointments(self._session)
+
+    async def is_alive(self) -> bool:
+        """Whether the database answers."""
+        return await self._session.scalar(select(1)) == 1
 
     async def commit(self) -> None:
         """Make it so."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from termin_bot.munich import Slot
@@ -32,6 +32,14 @@ class People:
         self._session.add(person)
         await self._session.flush()
         return person
+
+    async def idle_since(self, before: float) -> Sequence[Person]:
+        """Return who blocked the bot before *before*, or was last seen before it and watches nothing."""
+        watches = select(Subscription.id).where(Subscription.person_id == Person.id, Subscription.paused.is_(False))
+        booked = select(Appointment.id).where(Appointment.person_id == Person.id)
+        has_left = Person.blocked_at < before
+        is_idle = (Person.last_seen_at < before) & ~watches.exists() & ~booked.exists()
+        return (await self._session.scalars(select(Person).where(has_left | is_idle).order_by(Person.id))).all()
 
     async def delete(self, person_id: int) -> None:
         """Delete a person and, through the foreign keys, everything about them."""
@@ -67,6 +75,17 @@ class Subscriptions:
             .join(Person)
             .where(Person.blocked_at.is_(None), Subscription.paused.is_(False))
             .order_by(Subscription.service_id, Subscription.id)
+        )
+        return (await self._session.scalars(query)).all()
+
+    async def popular(self, *, at_least: int) -> Sequence[int]:
+        """Return the services that at least so many people watch, the most watched first."""
+        watchers = func.count(Subscription.id)
+        query = (
+            select(Subscription.service_id)
+            .group_by(Subscription.service_id)
+            .having(watchers >= at_least)
+            .order_by(watchers.desc(), Subscription.service_id)
         )
         return (await self._session.scalars(query)).all()
 
@@ -117,6 +136,10 @@ class Slots:
             ToldSlot(subscription_id=subscription_id, slot_id=each, message_id=message_id, told_at=now)
             for each in slot_ids
         )
+
+    async def forget_past(self, before: float) -> None:
+        """Delete slots that began before *before*, whoever was told of them."""
+        await self._session.execute(delete(SlotRow).where(SlotRow.start < before))
 
     async def forget(self, before: float) -> None:
         """Delete slots that have been gone since before *before*."""
@@ -198,6 +221,10 @@ class Appointments:
         """Return the appointments whose turn it is to be asked after, the longest due first."""
         query = select(Appointment).where(Appointment.look_at <= now).order_by(Appointment.look_at, Appointment.id)
         return (await self._session.scalars(query)).all()
+
+    async def forget_past(self, before: float) -> None:
+        """Delete appointments that began before *before*."""
+        await self._session.execute(delete(Appointment).where(Appointment.start < before))
 
     async def forget_credentials(self, now: float) -> None:
         """Delete what opens an appointment that has begun."""

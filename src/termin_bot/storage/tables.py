@@ -39,14 +39,14 @@ class Table(DeclarativeBase):
 
 
 class Person(Table):
-    """Somebody who sent /start. *visitor* is random: nothing outside this row joins it to a Telegram account."""
+    """Somebody who sent /start. *pseudonym* is random: nothing outside this row joins it to a Telegram account."""
 
     __tablename__ = "person"
     __table_args__: Any = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     telegram_id: Mapped[int] = mapped_column(BigInteger, unique=True)
-    visitor: Mapped[str] = mapped_column(String(50), unique=True)
+    pseudonym: Mapped[str] = mapped_column("visitor", String(50), unique=True)
     language: Mapped[str] = mapped_column(String(16))
     registered_at: Mapped[float] = mapped_column(Double)
     last_seen_at: Mapped[float] = mapped_column(Double)
@@ -57,6 +57,17 @@ class Person(Table):
     quiet_from: Mapped[int | None]
     quiet_until: Mapped[int | None]
     """The hours (0 to 23, on Munich's clock) between which nothing may ring; None is never quiet."""
+    analytics: Mapped[bool] = mapped_column(default=True)
+    """Whether the person is counted."""
+    asked_search: Mapped[bool] = mapped_column(default=False)
+    """Whether the next typed message is a part of a service's name."""
+    calendar_start: Mapped[date | None] = mapped_column(Date)
+    """The first day of a range that is being chosen on a calendar."""
+
+    @property
+    def visitor(self) -> str | None:
+        """The pseudonym for events; None is a person who does not want to be counted."""
+        return self.pseudonym if self.analytics else None
 
 
 class Subscription(Table):
@@ -152,6 +163,8 @@ class BookingSession(Table):
     telephone: Mapped[str | None] = mapped_column(Sealed)
     custom_text: Mapped[str | None] = mapped_column(Sealed)
     custom_text2: Mapped[str | None] = mapped_column(Sealed)
+    alias: Mapped[str] = mapped_column(String(50), default="")
+    """Random: stands for the booking where events that name a service do not tell who it is."""
     warned: Mapped[bool] = mapped_column(default=False)
     """Whether the person heard that time is running out, or never will because there was little from the start."""
 

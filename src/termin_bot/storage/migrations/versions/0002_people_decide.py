@@ -13,7 +13,6 @@ def upgrade() -> None:
     """Go forward; whoever is there is counted as before, and a booking under way has no name of its own."""
     op.add_column("person", sa.Column("analytics", sa.Boolean(), server_default=sa.true(), nullable=False))
     op.add_column("person", sa.Column("asked_search", sa.Boolean(), server_default=sa.false(), nullable=False))
-    op.add_column("person", sa.Column("calendar_first", sa.Date(), nullable=True))
     op.add_column("person", sa.Column("calendar_start", sa.Date(), nullable=True))
     op.add_column("booking_session", sa.Column("alias", sa.String(length=50), server_default="", nullable=False))
 
@@ -21,5 +20,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back."""
     op.drop_column("booking_session", "alias")
-    for name in ("calendar_start", "calendar_first", "asked_search", "analytics"):
+    for name in ("calendar_start", "asked_search", "analytics"):
         op.drop_column("person", name)
