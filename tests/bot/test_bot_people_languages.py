@@ -1,6 +1,7 @@
 """Two languages: whose language it is, and that no text is missing in either."""
 
 import importlib.util
+import inspect
 import string
 from pathlib import Path
 from types import ModuleType
@@ -129,3 +130,43 @@ async def test_the_menu_of_commands_is_there_in_both_languages(world: World) -> 
     assert world.telegram.commands()["subscribe"] == "Watch a service"
     assert world.telegram.commands("de")["subscribe"] == "Leistung beobachten"
     assert set(world.telegram.commands()) == set(world.telegram.commands("de"))
+
+
+EVIL = "<i>&canary</i>"
+SAMPLES: dict[str, object] = {
+    "service": EVIL,
+    "office": EVIL,
+    "offices": (EVIL,),
+    "label": EVIL,
+    "details": (EVIL,),
+    "listed": [EVIL],
+    "step": "name_entry",
+    "state": "confirmed",
+    "first": None,
+    "last": None,
+    "digest": None,
+    "is_reminder": False,
+}
+FOREIGN = {"service", "office", "offices", "label", "details", "listed"}
+PLAIN = {"short", "offered_slot"}
+"""What goes on a button, or through another text: Telegram reads no tags there."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_others_wrote_is_never_read_as_tags(language: languages.Language) -> None:
+    """Names from the city and answers of people are escaped in every message."""
+    looked_at = 0
+    for name, function in inspect.getmembers(texts, inspect.isfunction):
+        parameters = inspect.signature(function).parameters
+        if function.__module__ != texts.__name__ or name in PLAIN or name.startswith(("label_", "_")):
+            continue
+        if not FOREIGN & set(parameters):
+            continue
+        reason = "refused" if name == "booking_failed" else None
+        values = {each: SAMPLES.get(each, reason if each == "reason" else FRIDAY_TEN) for each in parameters}
+        with use_language(language):
+            said = function(**values)
+        assert "<i>" not in said, name
+        assert "&lt;i&gt;&amp;canary" in said, name
+        looked_at += 1
+    assert looked_at > 25
