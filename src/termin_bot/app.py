@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import httpx
@@ -18,19 +19,27 @@ from telegram.request import HTTPXRequest
 
 from otel_umami_exporter import SettingsError, SpoolError, __version__
 from termin_bot import logging_setup
-from termin_bot.bot import Bot, PtbApplication, Timers
+from termin_bot.bot import Bot, PtbApplication, Sleep, Timers
 from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
 from termin_bot.munich import MunichClient, Solver
+from termin_bot.services.activating import Activating
+from termin_bot.services.appointments import Appointments
 from termin_bot.services.booking import Booking
+from termin_bot.services.calendar import Calendars
 from termin_bot.services.catalogue import CatalogueShelf
+from termin_bot.services.changing import Changing
 from termin_bot.services.clock import Clock
 from termin_bot.services.endings import Endings
+from termin_bot.services.exporting import Exporting
+from termin_bot.services.finding import Finding
 from termin_bot.services.health import HealthGauge
 from termin_bot.services.notifying import Notifying, ReminderRule
 from termin_bot.services.observing import RecordingObserver
 from termin_bot.services.people import People
 from termin_bot.services.polling import Poller
+from termin_bot.services.reporting import Delivery, DeliveryWatch, Reporting
+from termin_bot.services.retention import Retention
 from termin_bot.services.submitting import Submitting
 from termin_bot.services.subscriptions import Subscriptions
 from termin_bot.services.sweeping import Sweeper
@@ -38,7 +47,7 @@ from termin_bot.services.watching import Watching
 from termin_bot.settings import BotSettingsError, Settings, load
 from termin_bot.storage import Database
 from termin_bot.telegram_messenger import TelegramMessenger
-from termin_bot.telemetry import configure
+from termin_bot.telemetry import Telemetry, configure
 from termin_bot.updates import PersonalUpdateProcessor
 
 _log: Final = logging.getLogger(__name__)
@@ -57,6 +66,8 @@ def build(
     telegram_transport: httpx.AsyncBaseTransport | None = None,
     munich_transport: httpx.AsyncBaseTransport | None = None,
     captcha_solver: Solver | None = None,
+    sleep: Sleep = asyncio.sleep,
+    delivery: Callable[[], Delivery] | None = None,
 ) -> Bot:
     """
     Assemble the bot; nothing is opened before `Bot.start`.
@@ -69,44 +80,40 @@ def build(
         telegram_transport: in place of the network, for a Telegram in memory.
         munich_transport: in place of the network, for a city in memory.
         captcha_solver: in place of a worker process.
+        delivery: says where the business events are, for /health; None when this process delivers none.
+        sleep: how to wait between two tries of a question to the city.
 
     """
     logging_setup.hush()  # whoever runs this bot: no library logs what people type
     chance = chance or random.Random()  # noqa: S311  fairness and jitter, no secret
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, keys=settings.sealing_keys)
+    observer = RecordingObserver()
     city = MunichClient(
         user_agent=user_agent(settings.munich_contact),
         base_url=settings.munich_base_url,
         captcha_mode=settings.munich_captcha,
         solver=captcha_solver,
-        observer=RecordingObserver(),
+        observer=observer,
         transport=munich_transport,
         clock=clock,
+        sleep=sleep,
         chance=chance.random,
     )
     shelf = CatalogueShelf(city, clock)
     people = People(database.work, clock)
-    application = _application(settings, people, telegram_transport)
+    updates = PersonalUpdateProcessor(people, clock, unlinks_services=settings.analytics_unlink_services)
+    application = _application(settings, updates, telegram_transport)
     messenger = TelegramMessenger(application.bot)
     endings = Endings(city, clock)
     submitting = Submitting(work=database.work, city=city, shelf=shelf, endings=endings, clock=clock)
-    services = Services(
-        people=people,
-        subscriptions=Subscriptions(database.work, shelf, clock, settings.munich_captcha),
-        booking=Booking(
-            work=database.work,
-            city=city,
-            shelf=shelf,
-            endings=endings,
-            submitting=submitting,
-            clock=clock,
-            session_seconds=settings.booking_session_seconds,
-        ),
+    changing = Changing(
+        work=database.work,
+        city=city,
         shelf=shelf,
+        endings=endings,
+        clock=clock,
+        session_seconds=settings.booking_session_seconds,
     )
-    dispatcher = Dispatcher(services, messenger)
-    application.add_handler(TypeHandler(Update, dispatcher.handle))
-    application.add_error_handler(dispatcher.failed)
     notifying = Notifying(
         work=database.work,
         people=people,
@@ -115,6 +122,7 @@ def build(
         rule=ReminderRule(settings.reminder_seconds if settings.reminders_enabled else None),
         chance=chance,
     )
+    gauge = HealthGauge(settings.health_alert_cycles)
     watching = Watching(
         work=database.work,
         shelf=shelf,
@@ -122,10 +130,12 @@ def build(
         notifying=notifying,
         people=people,
         messenger=messenger,
-        gauge=HealthGauge(settings.health_alert_cycles),
+        gauge=gauge,
         clock=clock,
         captcha_mode=settings.munich_captcha,
+        operators=settings.admin_ids,
     )
+    activating = Activating(work=database.work, city=city, shelf=shelf, people=people, messenger=messenger, clock=clock)
     sweeper = Sweeper(
         work=database.work,
         shelf=shelf,
@@ -135,17 +145,60 @@ def build(
         messenger=messenger,
         clock=clock,
     )
+    subscriptions = Subscriptions(database.work, shelf, clock, settings.munich_captcha)
+    delivery_watch = DeliveryWatch(delivery, clock)
+    services = Services(
+        people=people,
+        subscriptions=subscriptions,
+        booking=Booking(
+            work=database.work,
+            city=city,
+            shelf=shelf,
+            endings=endings,
+            submitting=submitting,
+            changing=changing,
+            clock=clock,
+            session_seconds=settings.booking_session_seconds,
+        ),
+        changing=changing,
+        appointments=Appointments(work=database.work, city=city, shelf=shelf, clock=clock),
+        shelf=shelf,
+        finding=Finding(database.work),
+        calendars=Calendars(database.work, subscriptions, clock),
+        exporting=Exporting(database.work),
+        reporting=Reporting(
+            work=database.work,
+            subscriptions=subscriptions,
+            gauge=gauge,
+            checked_at=watching.checked_at,
+            captcha=lambda: observer.captcha,
+            telegram_answers=messenger.is_answered,
+            delivery=delivery_watch,
+            clock=clock,
+        ),
+        operators=frozenset(settings.admin_ids),
+        retention_days=settings.retention_days,
+    )
+    dispatcher = Dispatcher(services, messenger)
+    application.add_handler(TypeHandler(Update, dispatcher.handle))
+    application.add_error_handler(dispatcher.failed)
     return Bot(
         application=application,
         database=database,
         city=city,
         watching=watching,
         sweeper=sweeper,
+        activating=activating,
+        retention=Retention(work=database.work, shelf=shelf, clock=clock, days=settings.retention_days),
+        delivery=delivery_watch,
+        unlinks_services=settings.analytics_unlink_services,
         timers=_timers(settings, timers, chance),
     )
 
 
-def _application(settings: Settings, people: People, transport: httpx.AsyncBaseTransport | None) -> PtbApplication:
+def _application(
+    settings: Settings, updates: PersonalUpdateProcessor, transport: httpx.AsyncBaseTransport | None
+) -> PtbApplication:
     os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's opt-in; without it every 429 warns of a deprecation
     options: dict[str, Any] = {} if transport is None else {"transport": transport}
     return (
@@ -156,21 +209,22 @@ def _application(settings: Settings, people: People, transport: httpx.AsyncBaseT
         .get_updates_request(HTTPXRequest(httpx_kwargs=options))
         .defaults(Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True)))
         .rate_limiter(AIORateLimiter(max_retries=2))
-        .concurrent_updates(PersonalUpdateProcessor(people))
+        .concurrent_updates(updates)
         .job_queue(None)
         .build()
     )
 
 
-def _timers(settings: Settings, timers: Literal["automatic", "manual"], chance: random.Random) -> Timers:
+def check_pause(settings: Settings, chance: random.Random) -> Callable[[], float]:
+    """Return what gives the seconds until the next check: jittered, and never fewer than the city's rate bears."""
     interval, floor = settings.check_interval_seconds, settings.check_floor_seconds
+    return lambda: max(floor, interval * chance.uniform(1 - _JITTER, 1 + _JITTER))
 
-    def until_next_check() -> float:
-        return max(floor, interval * chance.uniform(1 - _JITTER, 1 + _JITTER))
 
+def _timers(settings: Settings, timers: Literal["automatic", "manual"], chance: random.Random) -> Timers:
     automatic = timers == "automatic"
     return Timers(
-        check=until_next_check if automatic else None,
+        check=check_pause(settings, chance) if automatic else None,
         sweep=(lambda: settings.sweep_interval_seconds) if automatic else None,
         stop_within=settings.shutdown_seconds,
     )
@@ -195,7 +249,7 @@ def run(settings: Settings) -> int:
     except (SettingsError, SpoolError) as error:
         return _refuse(str(error))
     try:
-        return asyncio.run(_serve(settings))
+        return asyncio.run(_serve(settings, _delivery_of(telemetry)))
     except InvalidToken:
         return _refuse("TELEGRAM_BOT_TOKEN: Telegram does not know this token")
     except TelegramError as error:
@@ -205,12 +259,25 @@ def run(settings: Settings) -> int:
         telemetry.shutdown(timeout_seconds=_TELEMETRY_SECONDS)
 
 
-async def _serve(settings: Settings) -> int:
+def _delivery_of(telemetry: Telemetry) -> Callable[[], Delivery] | None:
+    pipeline = telemetry.pipeline
+    if pipeline is None:
+        return None
+
+    def look() -> Delivery:
+        books = pipeline.status().books
+        lost = sum(books.refused.values()) + sum(books.dropped.values())
+        return Delivery(waiting=books.waiting, delivered=books.delivered, lost=lost)
+
+    return look
+
+
+async def _serve(settings: Settings, delivery: Callable[[], Delivery] | None) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(wanted, stopping.set)
-    async with build(settings):
+    async with build(settings, delivery=delivery):
         _log.info("the bot is running")
         await stopping.wait()
         _log.info("stopping")

@@ -12,7 +12,12 @@ from telegram.error import TelegramError
 from telegram.ext import Application
 
 from termin_bot import texts
+from termin_bot.languages import LANGUAGES, SOURCE, use_language
 from termin_bot.munich import MunichClient
+from termin_bot.recording import unlink_services
+from termin_bot.services.activating import Activating
+from termin_bot.services.reporting import DeliveryWatch
+from termin_bot.services.retention import Retention
 from termin_bot.services.sweeping import Sweeper
 from termin_bot.services.watching import Watching
 from termin_bot.storage import Database
@@ -49,6 +54,10 @@ class Bot:
         city: MunichClient,
         watching: Watching,
         sweeper: Sweeper,
+        activating: Activating,
+        retention: Retention,
+        delivery: DeliveryWatch,
+        unlinks_services: bool,
         timers: Timers,
     ) -> None:
         self.application = application
@@ -56,6 +65,10 @@ class Bot:
         self._city = city
         self._watching = watching
         self._sweeper = sweeper
+        self._activating = activating
+        self._retention = retention
+        self._delivery = delivery
+        self._unlinks_services = unlinks_services
         self._timers = timers
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -100,11 +113,16 @@ class Bot:
 
     async def watch_once(self) -> None:
         """Run one check cycle."""
-        await self._watching.run_cycle()
+        with unlink_services(self._unlinks_services):
+            await self._watching.run_cycle()
 
     async def sweep_once(self) -> None:
-        """End the bookings that ran out, and take up those that an earlier run left behind."""
-        await self._sweeper.sweep()
+        """Look at every deadline: bookings that run out, that an earlier run left behind, that wait to be activated."""
+        with unlink_services(self._unlinks_services):
+            await self._sweeper.sweep()
+            await self._activating.look()
+            await self._retention.tidy()
+        self._delivery.look_now_and_then()
 
     async def _stop_working(self) -> None:
         updater = self.application.updater
@@ -126,9 +144,12 @@ class Bot:
         await self.database.close()  # Last: everything above may still write.
 
     async def _publish_commands(self) -> None:
-        listed = [BotCommand(name, said) for name, said in texts.COMMAND_DESCRIPTIONS.items()]
         try:
-            await self.application.bot.set_my_commands(listed)
+            for language in LANGUAGES:
+                with use_language(language):
+                    listed = [BotCommand(name, said()) for name, said in texts.COMMAND_DESCRIPTIONS.items()]
+                code = None if language == SOURCE else language
+                await self.application.bot.set_my_commands(listed, language_code=code)
         except TelegramError as error:
             _log.warning("the menu of commands could not be published: %s", type(error).__name__)
 

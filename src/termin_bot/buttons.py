@@ -8,11 +8,32 @@ from dataclasses import dataclass, fields
 from typing import Final, Literal, get_args
 
 from termin_bot.events import ButtonContext, ButtonId
+from termin_bot.languages import Language
+from termin_bot.services.kinds import Category
 
 LIMIT_BYTES: Final = 64
+Detail = Literal["name", "email"]
 Preset = Literal["7", "14", "28", "90", "any"]
 MenuCommand = Literal["help", "subscribe", "myservices", "setdates", "stop"]
-ShortcutCommand = Literal["help", "subscribe", "myservices", "setdates", "cancel"]
+ShortcutCommand = Literal[
+    "help",
+    "subscribe",
+    "myservices",
+    "setdates",
+    "cancel",
+    "appointments",
+    "status",
+    "pause",
+    "resume",
+    "quiet",
+    "language",
+    "privacy",
+    "analytics",
+    "export",
+    "health",
+    "stop",
+]
+Choice = Literal["on", "off"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,15 @@ class ServicePage:
 
 
 @dataclass(frozen=True)
+class CategoryPage:
+    """Turn to a page of the services of one kind."""
+
+    category: Category
+    page: int
+    route: ButtonId = "subscribe.category"
+
+
+@dataclass(frozen=True)
 class PickService:
     """Watch this service."""
 
@@ -73,6 +103,22 @@ class RemoveSubscription:
 
 
 @dataclass(frozen=True)
+class PauseSubscription:
+    """Say nothing about this for now."""
+
+    subscription_id: int
+    route: ButtonId = "myservices.pause"
+
+
+@dataclass(frozen=True)
+class ResumeSubscription:
+    """Watch this again."""
+
+    subscription_id: int
+    route: ButtonId = "myservices.resume"
+
+
+@dataclass(frozen=True)
 class DatesTarget:
     """Set the dates of this subscription; 0 is all."""
 
@@ -87,6 +133,60 @@ class DatesPreset:
     subscription_id: int
     preset: Preset
     route: ButtonId = "setdates.preset"
+
+
+@dataclass(frozen=True)
+class CalendarPage:
+    """Turn to a month, counted from the one in which the calendar was opened."""
+
+    subscription_id: int
+    page: int
+    route: ButtonId = "setdates.calendar"
+
+
+@dataclass(frozen=True)
+class CalendarDay:
+    """Choose a day, counted from the one that the database knows: what is pressed says no date."""
+
+    subscription_id: int
+    number: int
+    route: ButtonId = "setdates.day"
+
+
+@dataclass(frozen=True)
+class QuietHours:
+    """Keep these hours quiet."""
+
+    start: int
+    end: int
+    route: ButtonId = "quiet.set"
+
+
+@dataclass(frozen=True)
+class QuietOff:
+    """Keep no hours quiet."""
+
+    route: ButtonId = "quiet.off"
+
+
+@dataclass(frozen=True)
+class PickLanguage:
+    """Speak this language."""
+
+    language: Language
+    route: ButtonId = "language.set"
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Count me, or do not."""
+
+    choice: Choice
+
+    @property
+    def route(self) -> ButtonId:
+        """The button's name in analytics."""
+        return _COUNTING[self.choice]
 
 
 @dataclass(frozen=True)
@@ -136,6 +236,67 @@ class ConfirmBooking:
 
 
 @dataclass(frozen=True)
+class ChangeDetail:
+    """Type this detail of the booking again."""
+
+    session_id: int
+    detail: Detail
+
+    @property
+    def route(self) -> ButtonId:
+        """The button's name in analytics."""
+        return _CHANGE[self.detail]
+
+
+@dataclass(frozen=True)
+class ChangeTime:
+    """Look for another time; the one that is reserved stays so until then."""
+
+    session_id: int
+    route: ButtonId = "book.change_time"
+
+
+@dataclass(frozen=True)
+class KeepTime:
+    """Keep the time that is reserved."""
+
+    session_id: int
+    route: ButtonId = "book.keep_time"
+
+
+@dataclass(frozen=True)
+class CalendarFile:
+    """Send the calendar file of an appointment."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.file"
+
+
+@dataclass(frozen=True)
+class CancelAppointment:
+    """Ask whether this appointment is to be cancelled."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.cancel"
+
+
+@dataclass(frozen=True)
+class ConfirmCancel:
+    """Cancel this appointment at the city."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.confirm"
+
+
+@dataclass(frozen=True)
+class KeepAppointment:
+    """Keep this appointment."""
+
+    appointment_id: int
+    route: ButtonId = "appointments.keep"
+
+
+@dataclass(frozen=True)
 class CancelBooking:
     """End the booking and give the appointment back."""
 
@@ -159,6 +320,22 @@ Button = (
     | SkipQuestion
     | ConfirmBooking
     | CancelBooking
+    | ChangeDetail
+    | ChangeTime
+    | KeepTime
+    | CalendarFile
+    | CancelAppointment
+    | ConfirmCancel
+    | KeepAppointment
+    | CategoryPage
+    | PauseSubscription
+    | ResumeSubscription
+    | CalendarPage
+    | CalendarDay
+    | QuietHours
+    | QuietOff
+    | PickLanguage
+    | Counting
 )
 
 _MENU: Final[dict[MenuCommand, ButtonId]] = {
@@ -174,6 +351,17 @@ _SHORTCUT: Final[dict[ShortcutCommand, ButtonId]] = {
     "myservices": "shortcut.myservices",
     "setdates": "shortcut.setdates",
     "cancel": "shortcut.cancel",
+    "appointments": "shortcut.appointments",
+    "status": "shortcut.status",
+    "pause": "shortcut.pause",
+    "resume": "shortcut.resume",
+    "quiet": "shortcut.quiet",
+    "language": "shortcut.language",
+    "privacy": "shortcut.privacy",
+    "analytics": "shortcut.analytics",
+    "export": "shortcut.export",
+    "health": "shortcut.health",
+    "stop": "shortcut.stop",
 }
 _PREFIXES: Final[dict[str, type[Button]]] = {
     "m": Menu,
@@ -191,6 +379,22 @@ _PREFIXES: Final[dict[str, type[Button]]] = {
     "k": SkipQuestion,
     "c": ConfirmBooking,
     "x": CancelBooking,
+    "cd": ChangeDetail,
+    "ct": ChangeTime,
+    "kt": KeepTime,
+    "af": CalendarFile,
+    "ac": CancelAppointment,
+    "ay": ConfirmCancel,
+    "ak": KeepAppointment,
+    "sc": CategoryPage,
+    "mp": PauseSubscription,
+    "mr": ResumeSubscription,
+    "dc": CalendarPage,
+    "dd": CalendarDay,
+    "q": QuietHours,
+    "qn": QuietOff,
+    "l": PickLanguage,
+    "a": Counting,
 }
 _PREFIX_OF: Final = {button: prefix for prefix, button in _PREFIXES.items()}
 _CONTEXTS: Final[dict[str, ButtonContext]] = {
@@ -201,8 +405,21 @@ _CONTEXTS: Final[dict[str, ButtonContext]] = {
     "setdates": "settings_message",
     "stop": "settings_message",
     "book": "booking_message",
+    "appointments": "appointment_message",
+    "quiet": "settings_message",
+    "language": "settings_message",
+    "analytics": "settings_message",
 }
-_WORDS: Final = {"command": frozenset({*_MENU, *_SHORTCUT}), "preset": frozenset(get_args(Preset))}
+_CHANGE: Final[dict[Detail, ButtonId]] = {"name": "book.change_name", "email": "book.change_email"}
+_COUNTING: Final[dict[Choice, ButtonId]] = {"on": "analytics.on", "off": "analytics.off"}
+_WORDS: Final = {
+    "category": frozenset(get_args(Category)),
+    "language": frozenset(get_args(Language)),
+    "choice": frozenset(get_args(Choice)),
+    "command": frozenset({*_MENU, *_SHORTCUT}),
+    "preset": frozenset(get_args(Preset)),
+    "detail": frozenset(get_args(Detail)),
+}
 _NUMBER_LIMIT: Final = 2**63
 
 

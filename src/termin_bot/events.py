@@ -7,10 +7,36 @@ from otel_umami_exporter import Event, Form, Privacy, Prop, Taxonomy
 from termin_bot.munich import Endpoint, ErrorType
 from termin_bot.operations import OPERATIONS
 
-CommandName = Literal["/start", "/help", "/subscribe", "/myservices", "/setdates", "/stop", "/cancel", "unknown"]
+CommandName = Literal[
+    "/start",
+    "/help",
+    "/subscribe",
+    "/myservices",
+    "/setdates",
+    "/appointments",
+    "/status",
+    "/pause",
+    "/resume",
+    "/quiet",
+    "/language",
+    "/privacy",
+    "/analytics",
+    "/export",
+    "/health",
+    "/stop",
+    "/cancel",
+    "unknown",
+]
 CommandSource = Literal["typed", "button_click", "menu_selection"]
 CommandFailure = Literal[
-    "unknown_command", "limit_reached", "no_subscriptions", "nothing_to_cancel", "city_unavailable", "error"
+    "unknown_command",
+    "limit_reached",
+    "no_subscriptions",
+    "no_appointments",
+    "invalid_input",
+    "nothing_to_cancel",
+    "city_unavailable",
+    "error",
 ]
 ButtonId = Literal[
     "menu.help",
@@ -23,12 +49,33 @@ ButtonId = Literal[
     "shortcut.myservices",
     "shortcut.setdates",
     "shortcut.cancel",
+    "shortcut.appointments",
+    "shortcut.status",
+    "shortcut.pause",
+    "shortcut.resume",
+    "shortcut.quiet",
+    "shortcut.language",
+    "shortcut.privacy",
+    "shortcut.analytics",
+    "shortcut.export",
+    "shortcut.health",
+    "shortcut.stop",
     "subscribe.page",
     "subscribe.service",
     "subscribe.office",
+    "subscribe.category",
     "myservices.remove",
+    "myservices.pause",
+    "myservices.resume",
     "setdates.target",
     "setdates.preset",
+    "setdates.calendar",
+    "setdates.day",
+    "quiet.set",
+    "quiet.off",
+    "language.set",
+    "analytics.on",
+    "analytics.off",
     "stop.confirm",
     "stop.keep",
     "book.start",
@@ -36,10 +83,24 @@ ButtonId = Literal[
     "book.skip",
     "book.confirm",
     "book.cancel",
+    "book.change_name",
+    "book.change_email",
+    "book.change_time",
+    "book.keep_time",
+    "appointments.file",
+    "appointments.cancel",
+    "appointments.confirm",
+    "appointments.keep",
     "unknown",
 ]
 ButtonContext = Literal[
-    "menu_message", "notification_message", "booking_message", "subscription_message", "settings_message", "unknown"
+    "menu_message",
+    "notification_message",
+    "booking_message",
+    "appointment_message",
+    "subscription_message",
+    "settings_message",
+    "unknown",
 ]
 RemovalReason = Literal["user_initiated", "auto_cleanup"]
 RangeDirection = Literal["expanded", "narrowed", "set"]

@@ -6,7 +6,25 @@ They are page views in Umami, so they are a closed list: what a person typed is 
 
 from typing import Final
 
-COMMANDS: Final = ("start", "help", "subscribe", "myservices", "setdates", "stop", "cancel")
+COMMANDS: Final = (
+    "start",
+    "help",
+    "subscribe",
+    "myservices",
+    "setdates",
+    "appointments",
+    "status",
+    "pause",
+    "resume",
+    "quiet",
+    "language",
+    "privacy",
+    "analytics",
+    "export",
+    "health",
+    "stop",
+    "cancel",
+)
 
 BUTTON_ROUTES: Final = (
     "menu.help",
@@ -19,12 +37,33 @@ BUTTON_ROUTES: Final = (
     "shortcut.myservices",
     "shortcut.setdates",
     "shortcut.cancel",
+    "shortcut.appointments",
+    "shortcut.status",
+    "shortcut.pause",
+    "shortcut.resume",
+    "shortcut.quiet",
+    "shortcut.language",
+    "shortcut.privacy",
+    "shortcut.analytics",
+    "shortcut.export",
+    "shortcut.health",
+    "shortcut.stop",
     "subscribe.page",
     "subscribe.service",
     "subscribe.office",
+    "subscribe.category",
     "myservices.remove",
+    "myservices.pause",
+    "myservices.resume",
     "setdates.target",
     "setdates.preset",
+    "setdates.calendar",
+    "setdates.day",
+    "quiet.set",
+    "quiet.off",
+    "language.set",
+    "analytics.on",
+    "analytics.off",
     "stop.confirm",
     "stop.keep",
     "book.start",
@@ -32,6 +71,14 @@ BUTTON_ROUTES: Final = (
     "book.skip",
     "book.confirm",
     "book.cancel",
+    "book.change_name",
+    "book.change_email",
+    "book.change_time",
+    "book.keep_time",
+    "appointments.file",
+    "appointments.cancel",
+    "appointments.confirm",
+    "appointments.keep",
     "unknown",
 )
 
@@ -41,6 +88,7 @@ CONVERSATIONS: Final = {
     "telephone_entry": "conversation booking.telephone",
     "text_entry": "conversation booking.text",
     "dates": "conversation setdates.range",
+    "search": "conversation subscribe.search",
 }
 """What a typed message is, by the question that the person was asked last."""
 

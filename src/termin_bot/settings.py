@@ -4,8 +4,10 @@ from ipaddress import ip_address
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from termin_bot.storage.sealing import key_is_usable
 
 CITY_FLOOR_SECONDS: Final = 61.0
 """The city's rate limit never decays under a steadier cadence than this."""
@@ -38,6 +40,20 @@ def _database(url: str) -> str:
     return url
 
 
+def _sealing_keys(secret: SecretStr) -> SecretStr:
+    if not all(key_is_usable(each) for each in _split(secret)):
+        raise ValueError("a key of 32 bytes in URL-safe base64 is needed, or several by commas")
+    return secret
+
+
+def _split(secret: SecretStr) -> tuple[str, ...]:
+    return tuple(key for each in secret.get_secret_value().split(",") if (key := each.strip()))
+
+
+def _ids(value: object) -> object:
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -57,6 +73,13 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_database)] = Field(
         default="sqlite+aiosqlite:///data/termin_bot.db",
         description="The bot's database, as an asynchronous SQLAlchemy URL.",
+    )
+    encryption_keys: Annotated[SecretStr, AfterValidator(_sealing_keys)] = Field(
+        default=SecretStr(""),
+        description=(
+            "What seals names, addresses and the city's credentials in the database: Fernet keys by commas, the newest "
+            "first. Without any, a key is made beside the SQLite file, for its owner only; PostgreSQL needs one."
+        ),
     )
     munich_base_url: HttpUrl = Field(
         default="https://www48.muenchen.de/buergeransicht/api/citizen", description="Where the city's Citizen API is."
@@ -82,6 +105,10 @@ class Settings(BaseSettings):
     )
     reminder_seconds: Seconds = Field(default=600, description="Seconds after a notification until its one reminder.")
     reminders_enabled: bool = Field(default=True, description="Whether people who did not react are reminded once.")
+    admin_ids: Annotated[tuple[int, ...], NoDecode, BeforeValidator(_ids)] = Field(
+        default=(),
+        description="Telegram ids of the operators, by commas: they hear of trouble with the city.",
+    )
     health_alert_cycles: int = Field(
         default=3,
         ge=1,
@@ -90,6 +117,19 @@ class Settings(BaseSettings):
     )
     shutdown_seconds: Seconds = Field(default=4, description="How long an orderly stop may take.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
+    analytics_unlink_services: bool = Field(
+        default=False,
+        description="true: events that name a service do not say who; those of one booking share a random id.",
+    )
+    retention_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description=(
+            "Days until the bot forgets an appointment that is over, and people who blocked it or neither watch nor "
+            "write anything."
+        ),
+    )
     analytics_enabled: bool = Field(default=True, description="false: nothing is recorded for Umami.")
     otel_traces_exporter: str = Field(
         default="umami", description="Where spans go, separated by commas: umami, otlp, console, none."
@@ -102,6 +142,11 @@ class Settings(BaseSettings):
         min_length=1,
         description="The website in Umami that receives the events; needed with the endpoint.",
     )
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """The keys for what is sealed in the database, the newest first; empty is the key beside the file."""
+        return _split(self.encryption_keys)
 
     @property
     def sends_to_umami(self) -> bool:
@@ -117,6 +162,8 @@ class Settings(BaseSettings):
     def _agree(self) -> Self:
         if self.check_interval_seconds < self.check_floor_seconds:
             raise ValueError(f"CHECK_INTERVAL_SECONDS: the city's rate limit needs at least {CITY_FLOOR_SECONDS:.0f}")
+        if not self.sealing_keys and not self.database_url.startswith("sqlite"):
+            raise ValueError("ENCRYPTION_KEYS: it is missing, and PostgreSQL has no file to keep a key beside")
         for name in ("umami_endpoint", "umami_website_id"):
             if self.sends_to_umami and getattr(self, name) is None:
                 raise ValueError(f"{name.upper()}: it is missing (or set ANALYTICS_ENABLED=false)")

@@ -1,16 +1,19 @@
 """Screens to Telegram, and Telegram's refusals as outcomes."""
 
 import logging
+from contextlib import AbstractContextManager
 from typing import Final
 
+from opentelemetry.trace import Span, SpanKind
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from termin_bot import keyboards
 from termin_bot.buttons import encode
 from termin_bot.screens import Key, Screen
-from termin_bot.services.notices import Notice
+from termin_bot.services.notices import Attachment, Notice, SlotsFree
 from termin_bot.services.ports import Accepted, Blocked, Failed, NoSuchMessage, Outcome, TooMany
+from termin_bot.tracing import mark_failed, span
 
 _log: Final = logging.getLogger(__name__)
 
@@ -23,43 +26,83 @@ class TelegramMessenger:
 
     async def send(self, telegram_id: int, notice: Notice) -> Outcome:
         """Send a notice as a new message."""
-        return await self.show(telegram_id, keyboards.notice(notice))
+        # The day's last digest comes without a sound: enough has rung.
+        is_silent = isinstance(notice, SlotsFree) and notice.digest == "daily"
+        return await self.show(telegram_id, keyboards.notice(notice), silently=is_silent)
 
     async def change(self, telegram_id: int, message_id: int, notice: Notice) -> Outcome:
         """Turn an earlier message into a notice."""
         return await self.replace(telegram_id, message_id, keyboards.notice(notice))
 
-    async def show(self, telegram_id: int, screen: Screen) -> Outcome:
+    async def is_answered(self) -> bool:
+        """Whether Telegram answers us."""
+        with _call("getMe") as current:
+            try:
+                await self._bot.get_me()
+            except TelegramError as error:
+                mark_failed(current, error)
+                return False
+        return True
+
+    async def attach(self, telegram_id: int, attachment: Attachment) -> Outcome:
+        """Send a file."""
+        with _call("sendDocument") as current:
+            try:
+                message = await self._bot.send_document(telegram_id, attachment.content, filename=attachment.name)
+            except TelegramError as error:
+                return _refused(error, current)
+        return Accepted(message.message_id)
+
+    async def show(self, telegram_id: int, screen: Screen, *, silently: bool = False) -> Outcome:
         """Send a screen as a new message."""
-        try:
-            message = await self._bot.send_message(telegram_id, screen.text, reply_markup=markup(screen))
-        except TelegramError as error:
-            return outcome_of(error)
+        with _call("sendMessage") as current:
+            try:
+                message = await self._bot.send_message(
+                    telegram_id, screen.text, reply_markup=markup(screen), disable_notification=silently
+                )
+            except TelegramError as error:
+                return _refused(error, current)
         return Accepted(message.message_id)
 
     async def replace(self, telegram_id: int, message_id: int, screen: Screen) -> Outcome:
         """Turn an earlier message into a screen."""
-        try:
-            await self._bot.edit_message_text(
-                screen.text, chat_id=telegram_id, message_id=message_id, reply_markup=markup(screen)
-            )
-        except BadRequest as error:
-            if "not modified" in error.message.lower():
-                return Accepted(message_id)
-            return outcome_of(error)
-        except TelegramError as error:
-            return outcome_of(error)
+        with _call("editMessageText") as current:
+            try:
+                await self._bot.edit_message_text(
+                    screen.text, chat_id=telegram_id, message_id=message_id, reply_markup=markup(screen)
+                )
+            except TelegramError as error:
+                if isinstance(error, BadRequest) and "not modified" in error.message.lower():
+                    return Accepted(message_id)
+                return _refused(error, current)
         return Accepted(message_id)
+
+
+def _call(method: str) -> AbstractContextManager[Span]:
+    """Open the span of a call; the template says where it goes, the token is never part of it."""
+    attributes = {
+        "http.request.method": "POST",
+        "messaging.system": "telegram",
+        "url.template": f"/bot{{token}}/{method}",
+    }
+    return span(f"telegram {method}", kind=SpanKind.CLIENT, attributes=attributes)
+
+
+def _refused(error: TelegramError, current: Span) -> Outcome:
+    mark_failed(current, error)
+    return outcome_of(error)
 
 
 def outcome_of(error: TelegramError) -> Outcome:
     """Return what a refusal means."""
     said = error.message.lower()
     match error:
+        case Forbidden() | BadRequest() if "user is deactivated" in said:
+            return Blocked("user_is_deactivated")
+        case BadRequest() if "chat not found" in said:
+            return Blocked("chat_not_found")
         case Forbidden():
-            return Blocked()
-        case BadRequest() if "chat not found" in said or "user is deactivated" in said:
-            return Blocked()
+            return Blocked("bot_was_blocked")
         case BadRequest() if "message to edit not found" in said or "can't be edited" in said:
             return NoSuchMessage()
         case RetryAfter():

@@ -1,131 +1,191 @@
-"""Every word the bot says, in English. Parameters are escaped here, so callers pass plain text."""
+"""Every word the bot says, in English; `languages` has the others. Parameters are escaped here, callers pass text."""
 
 from datetime import date, datetime
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 from termin_bot.events import BookingFailure, Step
+from termin_bot.languages import Phrase, phrase, tr, trn
 from termin_bot.munich import BERLIN, Reason
 
-_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_WEEKDAYS: Final = (
+    phrase("Mon"),
+    phrase("Tue"),
+    phrase("Wed"),
+    phrase("Thu"),
+    phrase("Fri"),
+    phrase("Sat"),
+    phrase("Sun"),
+)
 _NAME_LIMIT: Final = 60
 
-WELCOME = (
+WELCOME = phrase(
     "Hello! I watch the City of Munich's appointment calendar and tell you as soon as something becomes free. "
     "I can book it for you, too. It is free of charge, like the appointments themselves.\n\n"
     "What would you like to do? /help explains everything."
 )
-WELCOME_BACK = "Welcome back! What would you like to do?"
-STRANGER = "We have not met yet. Send /start, and we can begin."
-HELP = (
+WELCOME_BACK = phrase("Welcome back! What would you like to do?")
+STRANGER = phrase("We have not met yet. Send /start, and we can begin.")
+HELP = phrase(
     "<b>What I can do</b>\n"
     "/subscribe - watch a service, at one office or any\n"
-    "/myservices - what you watch, and end it\n"
+    "/myservices - what you watch: pause it, end it\n"
     "/setdates - which days suit you\n"
+    "/status - when I looked last\n"
+    "/pause, /resume - tell you nothing for a while\n"
+    "/quiet - hours in which nothing rings\n"
+    "/appointments - what you booked here, its calendar file, and cancelling it\n"
+    "/language - Deutsch, English\n"
+    "/health - how I am\n"
+    "/privacy, /analytics, /export - what I know of you, and what is counted\n"
     "/cancel - end what you are doing, give a reserved appointment back\n"
     "/stop - delete everything I know about you\n\n"
     "When something becomes free I write to you. Press <b>Book</b>, choose a time, and the city reserves it for a few "
     "minutes while you type your name and e-mail address. The city then sends you a mail: open the link in it, and the "
-    "appointment is yours.\n\n"
+    "appointment is yours."
+)
+PRIVACY = phrase(
     "<b>Privacy, honestly</b>\n"
     "I count what people do with me: which commands and buttons, which services, whether a booking worked and how long "
     "it took. These counts are pseudonymous, not anonymous: they carry a random number that stands for you, never your "
-    "Telegram account, your name, what you type, or the day of your appointment. To write to you I keep your Telegram "
-    "id, your services and your dates. Your name, e-mail address and telephone number go to the city when you book, "
-    "and I forget them as soon as the booking has ended. /stop deletes everything I keep about you, that number "
-    "included, and nothing that was counted leads back to you."
+    "Telegram account, your name, what you type, or the day of your appointment. /analytics off ends that for you, and "
+    "everything else works as before.\n\n"
+    "To write to you I keep your Telegram id, your language, your services, your dates and quiet hours. Your name, "
+    "e-mail address and telephone number go to the city when you book, are kept encrypted meanwhile, and I forget them "
+    "as soon as the booking has ended. What opens your appointment at the city I keep, encrypted, until the "
+    "appointment.\n\n"
+    "{days} days after an appointment I forget that it was; after {days} days in which you watch nothing and write "
+    "nothing, or after blocking me for as long, I forget you altogether. /export shows all I keep. /stop deletes it at "
+    "once, that number included, and nothing that was counted leads back to you."
 )
-UNKNOWN_COMMAND = "I do not know this command. /help shows what I can do."
-UNKNOWN_TEXT = "I did not expect a message now. /subscribe watches a service for you, /help explains the rest."
-STALE_BUTTON = "This button is out of date. /help shows what I can do."
-TROUBLE = "Sorry, something went wrong on my side. Please try again in a moment."
-CITY_AWAY = "The city's calendar does not answer at the moment. Please try again in a few minutes."
+UNKNOWN_COMMAND = phrase("I do not know this command. /help shows what I can do.")
+UNKNOWN_TEXT = phrase("I did not expect a message now. /subscribe watches a service for you, /help explains the rest.")
+STALE_BUTTON = phrase("This button is out of date. /help shows what I can do.")
+TROUBLE = phrase("Sorry, something went wrong on my side. Please try again in a moment.")
+CITY_AWAY = phrase("The city's calendar does not answer at the moment. Please try again in a few minutes.")
 
-CHOOSE_SERVICE = "Which service shall I watch?"
-NO_SUBSCRIPTIONS = "You do not watch any service yet. /subscribe begins."
-NOT_OFFERED = "No office offers this service online at the moment."
-LIMIT = "You watch as many services as I can take. End one with /myservices first."
-MY_SERVICES = "<b>What you watch</b>"
-CHOOSE_TARGET = "Which service shall I set the dates for?"
-DATES_INVALID = (
+CHOOSE_SERVICE = phrase("Which service shall I watch?")
+TYPE_TO_SEARCH = phrase("Choose, or type a part of its name.")
+NOT_FOUND = phrase("I found no such service. Type a shorter part of its name, or choose from the list:")
+NO_SUBSCRIPTIONS = phrase("You do not watch any service yet. /subscribe begins.")
+NOT_OFFERED = phrase("No office offers this service online at the moment.")
+LIMIT = phrase("You watch as many services as I can take. End one with /myservices first.")
+MY_SERVICES = phrase("<b>What you watch</b>")
+CHOOSE_TARGET = phrase("Which service shall I set the dates for?")
+DATES_INVALID = phrase(
     "I did not understand these dates. Please write two days to come, at most a year ahead, like this: "
     "<code>24.11.2026-15.12.2026</code>"
 )
-STOP_ASK = (
+STOP_ASK = phrase(
     "Shall I delete everything I know about you? What you watch ends, and an appointment that is only reserved is "
     "given back. An appointment that the city has accepted stays yours."
 )
-STOPPED = "Everything about you is deleted. Take care! /start begins anew."
-STOP_KEPT = "Nothing is deleted."
-CANCELLED = "The booking is cancelled, and the appointment is free for others again."
-DATES_CANCELLED = "All right, the dates stay as they are."
-NOTHING_TO_CANCEL = "There is nothing to cancel."
-NO_BOOKING = "This booking is over. When something becomes free, I write to you again."
-SLOT_UNAVAILABLE = "This appointment is no longer free. I keep looking for you."
+STOPPED = phrase("Everything about you is deleted. Take care! /start begins anew.")
+STOP_KEPT = phrase("Nothing is deleted.")
+NO_APPOINTMENTS = phrase("You have booked nothing here that is still to come.")
+NO_APPOINTMENT = phrase("This appointment is over or cancelled.")
+NO_FILE_YET = phrase("The city has the calendar file as soon as you have opened the link in its mail.")
+CALENDAR_FILE = phrase("Here is the city's entry for your calendar:")
+APPOINTMENT_KEPT = phrase("The appointment stays yours.")
+MY_APPOINTMENTS = phrase("<b>What you booked here</b>")
+CANCELLED = phrase("The booking is cancelled, and the appointment is free for others again.")
+DATES_CANCELLED = phrase("All right, the dates stay as they are.")
+NOTHING_TO_CANCEL = phrase("There is nothing to cancel.")
+NO_BOOKING = phrase("This booking is over. When something becomes free, I write to you again.")
+SLOT_UNAVAILABLE = phrase("This appointment is no longer free. I keep looking for you.")
 
-LABEL_SUBSCRIBE = "Watch a service"
-LABEL_MY_SERVICES = "My services"
-LABEL_SET_DATES = "Set dates"
-LABEL_HELP = "Help"
-LABEL_STOP = "Delete my data"
-LABEL_ANY_OFFICE = "Any office"
-LABEL_BACK = "« Back"
-LABEL_MORE = "More »"
-LABEL_ALL_SERVICES = "All services"
-LABEL_DELETE = "Yes, delete everything"
-LABEL_KEEP = "No, keep it"
-LABEL_CITY_PAGE = "Open on muenchen.de"
-LABEL_CONFIRM = "Confirm booking"
-LABEL_CANCEL_BOOKING = "Cancel booking"
-LABEL_SKIP = "Skip"
-LABEL_CANCEL = "Cancel"
+LABEL_SUBSCRIBE = phrase("Watch a service")
+LABEL_MY_SERVICES = phrase("My services")
+LABEL_SET_DATES = phrase("Set dates")
+LABEL_HELP = phrase("Help")
+LABEL_STOP = phrase("Delete my data")
+LABEL_ANY_OFFICE = phrase("Any office")
+LABEL_BACK = phrase("« Back")
+LABEL_MORE = phrase("More »")
+LABEL_ALL_SERVICES = phrase("All services")
+LABEL_DELETE = phrase("Yes, delete everything")
+LABEL_KEEP = phrase("No, keep it")
+LABEL_CITY_PAGE = phrase("Open on muenchen.de")
+LABEL_CONFIRM = phrase("Confirm booking")
+LABEL_CANCEL_BOOKING = phrase("Cancel booking")
+LABEL_SKIP = phrase("Skip")
+LABEL_CHANGE_NAME = phrase("Change name")
+LABEL_CHANGE_EMAIL = phrase("Change e-mail")
+LABEL_CHANGE_TIME = phrase("Change time")
+LABEL_KEEP_TIME = phrase("Keep this time")
+LABEL_CALENDAR_FILE = phrase("Calendar file")
+LABEL_CANCEL_APPOINTMENT = phrase("Cancel appointment")
+LABEL_CONFIRM_CANCEL = phrase("Yes, cancel it")
+LABEL_KEEP_APPOINTMENT = phrase("No, keep the appointment")
+LABEL_CANCEL = phrase("Cancel")
+LABEL_CALENDAR = phrase("Calendar")
 PRESET_LABELS: Final = {
-    "7": "Next 7 days",
-    "14": "Next 2 weeks",
-    "28": "Next 4 weeks",
-    "90": "Next 3 months",
-    "any": "Any date",
+    "7": phrase("Next 7 days"),
+    "14": phrase("Next 2 weeks"),
+    "28": phrase("Next 4 weeks"),
+    "90": phrase("Next 3 months"),
+    "any": phrase("Any date"),
 }
 COMMAND_DESCRIPTIONS: Final = {
-    "subscribe": "Watch a service",
-    "myservices": "What I watch",
-    "setdates": "Which days suit me",
-    "help": "How it works, and privacy",
-    "cancel": "End what I am doing",
-    "stop": "Delete everything about me",
+    "subscribe": phrase("Watch a service"),
+    "myservices": phrase("What I watch"),
+    "setdates": phrase("Which days suit me"),
+    "appointments": phrase("What I booked here"),
+    "status": phrase("When you looked last"),
+    "pause": phrase("Tell me nothing for now"),
+    "resume": phrase("Watch again"),
+    "quiet": phrase("Hours in which nothing rings"),
+    "language": phrase("Deutsch, English"),
+    "help": phrase("How it works"),
+    "privacy": phrase("What you know of me"),
+    "analytics": phrase("Whether I am counted"),
+    "export": phrase("My data as a file"),
+    "health": phrase("How the bot is"),
+    "cancel": phrase("End what I am doing"),
+    "stop": phrase("Delete everything about me"),
 }
 
-_QUESTIONS: Final[dict[Step, str]] = {
-    "time_selection": "Please press one of the times above.",
-    "name_entry": "Please type your <b>first and last name</b>, as in your passport.",
-    "email_entry": "Please type your <b>e-mail address</b>. The city sends the confirmation there.",
-    "telephone_entry": "Please type your <b>telephone number</b>.",
-    "text_entry": "The office asks:",
-    "confirmation": "Please press one of the buttons above.",
+_QUESTIONS: Final[dict[Step, Phrase]] = {
+    "time_selection": phrase("Please press one of the times above."),
+    "name_entry": phrase("Please type your <b>first and last name</b>, as in your passport."),
+    "email_entry": phrase("Please type your <b>e-mail address</b>. The city sends the confirmation there."),
+    "telephone_entry": phrase("Please type your <b>telephone number</b>."),
+    "text_entry": phrase("The office asks:"),
+    "confirmation": phrase("Please press one of the buttons above."),
 }
-_REASONS: Final[dict[tuple[Step, Reason], str]] = {
-    ("email_entry", "plus_address"): (
+_STATES: Final = {
+    "preconfirmed": phrase("waits for you: open the link in the city's mail"),
+    "confirmed": phrase("is yours"),
+    "expired": phrase("is lost: the link in the city's mail was not opened in time"),
+    "cancelled": phrase("is cancelled"),
+}
+_REASONS: Final[dict[tuple[Step, Reason], Phrase]] = {
+    ("email_entry", "plus_address"): phrase(
         "The city's system refuses addresses with a plus sign, although they are valid. Please type another one."
     ),
-    ("email_entry", "malformed"): "This does not look like an e-mail address.",
-    ("telephone_entry", "malformed"): "This does not look like a telephone number: 7 to 15 digits are needed.",
+    ("email_entry", "malformed"): phrase("This does not look like an e-mail address."),
+    ("telephone_entry", "malformed"): phrase("This does not look like a telephone number: 7 to 15 digits are needed."),
 }
-_GENERAL_REASONS: Final[dict[Reason, str]] = {
-    "empty": "The city needs an answer here.",
-    "too_long": "This is too long for the city's form.",
-    "plus_address": "A plus sign is not allowed here.",
-    "malformed": "This has characters that the city's form refuses.",
+_DIGESTS: Final = {
+    "abundance": phrase("There is plenty: I sum it up, at most once an hour."),
+    "daily": phrase("That is enough for today: I keep this message up to date without a sound."),
 }
-_FAILURES: Final[dict[BookingFailure, str]] = {
-    "slot_gone": "somebody else was faster",
-    "reservation_expired": "the reservation had run out",
-    "too_many_appointments": "the city allows no more appointments with this e-mail address",
-    "captcha": "the city's protection against robots did not let me through",
-    "invalid_details": "the city did not accept the details you gave",
-    "refused": "the city refused it",
-    "rate_limited": "the city lets me ask no more at the moment",
-    "city_unavailable": "the city's system did not answer",
-    "error": "something went wrong on my side",
+_GENERAL_REASONS: Final[dict[Reason, Phrase]] = {
+    "empty": phrase("The city needs an answer here."),
+    "too_long": phrase("This is too long for the city's form."),
+    "plus_address": phrase("A plus sign is not allowed here."),
+    "malformed": phrase("This has characters that the city's form refuses."),
+}
+_FAILURES: Final[dict[BookingFailure, Phrase]] = {
+    "slot_gone": phrase("somebody else was faster"),
+    "reservation_expired": phrase("the reservation had run out"),
+    "too_many_appointments": phrase("the city allows no more appointments with this e-mail address"),
+    "captcha": phrase("the city's protection against robots did not let me through"),
+    "invalid_details": phrase("the city did not accept the details you gave"),
+    "refused": phrase("the city refused it"),
+    "rate_limited": phrase("the city lets me ask no more at the moment"),
+    "city_unavailable": phrase("the city's system did not answer"),
+    "error": phrase("something went wrong on my side"),
 }
 
 
@@ -136,13 +196,13 @@ def short(name: str) -> str:
 
 def day(moment: date) -> str:
     """Return a day as people here write it."""
-    return f"{_WEEKDAYS[moment.weekday()]} {moment:%d.%m.%Y}"
+    return f"{_WEEKDAYS[moment.weekday()]()} {moment:%d.%m.%Y}"
 
 
 def slot(start: int) -> str:
     """Return the day and time of an appointment."""
     moment = datetime.fromtimestamp(start, BERLIN)
-    return f"{_WEEKDAYS[moment.weekday()]} {moment:%d.%m. %H:%M}"
+    return f"{_WEEKDAYS[moment.weekday()]()} {moment:%d.%m. %H:%M}"
 
 
 def clock(moment: float) -> str:
@@ -150,63 +210,191 @@ def clock(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, BERLIN):%H:%M}"
 
 
+def weekdays() -> tuple[str, ...]:
+    """Return the days of the week, Monday first."""
+    return tuple(each() for each in _WEEKDAYS)
+
+
 def dates(first: date | None, last: date | None) -> str:
     """Return a range of days in words."""
-    return "any date" if first is None or last is None else f"{day(first)} to {day(last)}"
+    if first is None or last is None:
+        return tr("any date")
+    return tr("{first} to {last}", first=day(first), last=day(last))
+
+
+def label_watch(service: str) -> str:
+    """Return the button of a service that a deep link named."""
+    return tr("Watch: {service}", service=short(service))
+
+
+def label_end(service: str) -> str:
+    """Return the button that ends a subscription."""
+    return tr("Stop watching {service}", service=short(service))
+
+
+def label_book(start: int) -> str:
+    """Return the button that begins a booking."""
+    return tr("Book {slot}", slot=slot(start))
 
 
 def choose_office(service: str) -> str:
     """Ask for the office."""
-    return f"<b>{escape(service)}</b>\nAt which office?"
+    return tr("<b>{service}</b>\nAt which office?", service=escape(service))
 
 
 def subscribed(service: str, offices: tuple[str, ...]) -> str:
     """Say what is watched now."""
-    return (
-        f"I am watching <b>{escape(service)}</b> for you, {_at(offices)}. As soon as something becomes free, I write."
+    return tr(
+        "I am watching <b>{service}</b> for you, {offices}. As soon as something becomes free, I write.",
+        service=escape(service),
+        offices=at_offices(offices),
     )
 
 
 def link_only(service: str) -> str:
     """Say that people have to look for themselves."""
-    return (
-        f"The city protects <b>{escape(service)}</b> against robots, and I respect that: I cannot watch it. "
-        "You can look for yourself:"
+    return tr(
+        "The city protects <b>{service}</b> against robots, and I respect that: I cannot watch it. "
+        "You can look for yourself:",
+        service=escape(service),
     )
 
 
 def watched(service: str, offices: tuple[str, ...], first: date | None, last: date | None) -> str:
     """Describe one subscription."""
-    return f"• <b>{escape(service)}</b>\n   {_at(offices)}, {dates(first, last)}"
+    return f"• <b>{escape(service)}</b>\n   {at_offices(offices)}, {dates(first, last)}"
 
 
 def removed(service: str) -> str:
     """Say that a service is watched no more."""
-    return f"I no longer watch <b>{escape(service)}</b>."
+    return tr("I no longer watch <b>{service}</b>.", service=escape(service))
 
 
 def ask_dates(service: str | None) -> str:
     """Ask for the days that suit."""
-    what = f"<b>{escape(service)}</b>" if service is not None else "all your services"
-    return f"Which days suit you for {what}? Choose, or type a range like <code>24.11.2026-15.12.2026</code>."
+    what = f"<b>{escape(service)}</b>" if service is not None else tr("all your services")
+    return tr(
+        "Which days suit you for {what}? Choose, or type a range like <code>24.11.2026-15.12.2026</code>.", what=what
+    )
 
 
 def dates_set(first: date | None, last: date | None) -> str:
     """Say which days were set."""
-    return f"All right: {dates(first, last)}."
+    return tr("All right: {dates}.", dates=dates(first, last))
 
 
-def slots_free(service: str, listed: list[str], more: int, *, is_reminder: bool) -> str:
+def slots_free(
+    service: str, listed: list[str], more: int, *, is_reminder: bool, digest: Literal["abundance", "daily"] | None
+) -> str:
     """Tell about free appointments."""
-    head = "Still free" if is_reminder else "Free now"
+    name = escape(service)
+    head = tr("Still free: {service}", service=name) if is_reminder else tr("Free now: {service}", service=name)
     lines = "\n".join(f"• {escape(each)}" for each in listed)
-    rest = f"\n+{more} more" if more else ""
-    return f"<b>{head}: {escape(service)}</b>\n{lines}{rest}"
+    rest = "\n" + tr("+{count} more", count=more) if more else ""
+    note = "" if digest is None else f"\n\n{_DIGESTS[digest]()}"
+    return f"<b>{head}</b>\n{lines}{rest}{note}"
 
 
 def slots_gone(service: str, at: float) -> str:
     """Tell that all of them are taken."""
-    return f"<b>{escape(service)}</b>: gone at {clock(at)}. I keep looking."
+    return tr("<b>{service}</b>: gone at {time}. I keep looking.", service=escape(service), time=clock(at))
+
+
+def slots_booked(service: str) -> str:
+    """Tell the one who took it that nothing else is left."""
+    return tr("<b>{service}</b>: you booked one of these, and the others are taken.", service=escape(service))
+
+
+def time_running_out(service: str, held_until: float, minutes: int) -> str:
+    """Warn that a reservation ends."""
+    return tr(
+        "<b>{service}</b>: {minutes} left. The appointment is held for you until {time}, and goes back to others "
+        "after that.",
+        service=escape(service),
+        minutes=_minutes(minutes),
+        time=clock(held_until),
+    )
+
+
+def activation_due(service: str, minutes: int) -> str:
+    """Warn that the link in the mail must be opened."""
+    return tr(
+        "<b>{service}</b>: {minutes} left. Open the link in the city's mail now, or the appointment is lost.",
+        service=escape(service),
+        minutes=_minutes(minutes),
+    )
+
+
+def activated(service: str, office: str, start: int) -> str:
+    """Say that the appointment is definite."""
+    return _head(service, office, start) + tr("Activated: the appointment is yours.")
+
+
+def not_activated(service: str) -> str:
+    """Say that the link was not opened in time."""
+    return tr(
+        "<b>{service}</b>: the link in the city's mail was not opened in time, so the appointment went to others. "
+        "I keep looking for you.",
+        service=escape(service),
+    )
+
+
+def appointment_vanished(service: str, start: int) -> str:
+    """Say that the city does not have it any more."""
+    return tr(
+        "<b>{service}</b>, {slot}: the city no longer has this appointment. It was cancelled.",
+        service=escape(service),
+        slot=slot(start),
+    )
+
+
+def city_blind(cycles: int, since: float) -> str:
+    """Tell an operator that nothing can be seen."""
+    return tr(
+        "Blind since {time}: the city gave no usable answer in {cycles} check cycles in a row.",
+        time=clock(since),
+        cycles=cycles,
+    )
+
+
+def city_back(since: float) -> str:
+    """Tell an operator that it is over."""
+    return tr("The city answers again. I was blind since {time}.", time=clock(since))
+
+
+def address_refused() -> str:
+    """Tell an operator that only they can help."""
+    return tr(
+        "The city refuses this bot's address (IP_BLACKLISTED). I ask nothing more until you have cleared it up with "
+        "the city and started me again."
+    )
+
+
+def appointment(service: str, office: str, start: int, state: str, activate_by: float | None) -> str:
+    """Describe one booked appointment."""
+    standing = _STATES[state]() if state in _STATES else tr("see the city's mail")
+    if activate_by is not None:
+        standing = tr("{standing} by {time}", standing=standing, time=clock(activate_by))
+    return f"• <b>{escape(service)}</b>\n   {slot(start)}, {escape(office)}\n   {standing}"
+
+
+def ask_cancel(service: str, start: int) -> str:
+    """Ask before an appointment is cancelled."""
+    return tr(
+        "Shall I cancel <b>{service}</b>, {slot}? Others can then book it.", service=escape(service), slot=slot(start)
+    )
+
+
+def appointment_cancelled(service: str) -> str:
+    """Say that it is done."""
+    return tr("<b>{service}</b>: the appointment is cancelled, and free for others.", service=escape(service))
+
+
+def too_late_to_cancel(service: str) -> str:
+    """Say that the city does not take it back."""
+    return tr(
+        "<b>{service}</b>: the city does not let this appointment be cancelled any more.", service=escape(service)
+    )
 
 
 def offered_slot(start: int, office: str) -> str:
@@ -216,73 +404,115 @@ def offered_slot(start: int, office: str) -> str:
 
 def choose_time(service: str) -> str:
     """Begin a booking."""
-    return (
-        f"<b>Booking: {escape(service)}</b>\n"
+    return tr(
+        "<b>Booking: {service}</b>\n"
         "Choose a time, and the city reserves it at once. I then ask for your name and e-mail address, pass them on to "
-        "the city and forget them afterwards."
+        "the city and forget them afterwards.",
+        service=escape(service),
     )
 
 
 def taken() -> str:
     """Say that somebody was faster."""
-    return "Somebody was faster. These are still free:"
+    return tr("Somebody was faster. These are still free:")
 
 
-def question(step: Step, label: str, held_until: float, reason: Reason | None) -> str:
+def other_times(service: str) -> str:
+    """Offer other times while one is held."""
+    return tr(
+        "<b>{service}</b>\nChoose another time. The one you have is held until the new one is reserved.",
+        service=escape(service),
+    )
+
+
+def no_other_time() -> str:
+    """Say that nothing else is free."""
+    return tr("Nothing else is free at the moment.")
+
+
+def question(step: Step, label: str, held_until: float, minutes: int, reason: Reason | None) -> str:
     """Ask for the next detail."""
-    problem = "" if reason is None else _REASONS.get((step, reason), _GENERAL_REASONS[reason]) + "\n\n"
-    asked = _QUESTIONS[step] + (f" <b>{escape(label)}</b>" if label else "")
+    problem = "" if reason is None else _REASONS.get((step, reason), _GENERAL_REASONS[reason])() + "\n\n"
+    asked = _QUESTIONS[step]() + (f" <b>{escape(label)}</b>" if label else "")
     if step == "time_selection":
         return asked
-    held = f"\n\nThe appointment is held for you until {clock(held_until)}. /cancel gives it back."
-    return problem + asked + held
+    held = tr(
+        "The appointment is held for you until {time} ({minutes} min). /cancel gives it back.",
+        time=clock(held_until),
+        minutes=minutes,
+    )
+    return f"{problem}{asked}\n\n{held}"
 
 
-def summary(service: str, office: str, start: int, details: tuple[str, ...], held_until: float) -> str:
+def summary(service: str, office: str, start: int, details: tuple[str, ...], held_until: float, minutes: int) -> str:
     """Show everything before the city is asked."""
     lines = "\n".join(escape(each) for each in details)
-    return (
-        f"<b>{escape(service)}</b>\n{slot(start)}\n{escape(office)}\n\n{lines}\n\n"
-        f"Is this right? The appointment is held for you until {clock(held_until)}."
+    asked = tr(
+        "Is this right? The appointment is held for you until {time} ({minutes} min).",
+        time=clock(held_until),
+        minutes=minutes,
     )
+    return f"{_head(service, office, start)}{lines}\n\n{asked}"
 
 
 def booked(service: str, office: str, start: int, minutes: int) -> str:
     """Say that one step is left, and whose it is."""
-    return (
-        f"<b>{escape(service)}</b>\n{slot(start)}\n{escape(office)}\n\n"
-        f"Almost done: the city is sending you a mail. <b>Open the link in it within {minutes} minutes</b>, or the "
-        "appointment is lost."
+    return _head(service, office, start) + tr(
+        "Almost done: the city is sending you a mail. <b>Open the link in it within {minutes} minutes</b>, or the "
+        "appointment is lost.",
+        minutes=minutes,
     )
 
 
 def booked_meanwhile(service: str, minutes: int) -> str:
     """Say that a booking worked although the bot was restarted."""
-    return (
-        f"<b>{escape(service)}</b>: the city accepted your booking. <b>Open the link in its mail within {minutes} "
-        "minutes</b>, or the appointment is lost."
+    return tr(
+        "<b>{service}</b>: the city accepted your booking. <b>Open the link in its mail within {minutes} minutes</b>, "
+        "or the appointment is lost.",
+        service=escape(service),
+        minutes=minutes,
     )
 
 
 def booking_failed(service: str, reason: BookingFailure) -> str:
     """Say that it did not work, and why."""
-    return f"<b>{escape(service)}</b>: the booking did not work, {_FAILURES[reason]}. I keep looking for you."
+    return tr(
+        "<b>{service}</b>: the booking did not work, {reason}. I keep looking for you.",
+        service=escape(service),
+        reason=_FAILURES[reason](),
+    )
 
 
 def booking_expired(service: str) -> str:
     """Say that time ran out."""
-    return f"<b>{escape(service)}</b>: time ran out, so the booking is cancelled. I keep looking for you."
+    return tr(
+        "<b>{service}</b>: time ran out, so the booking is cancelled. I keep looking for you.", service=escape(service)
+    )
 
 
 def already_booking(service: str) -> str:
     """Say that one booking at a time is enough."""
-    return f"You are in the middle of booking <b>{escape(service)}</b>. Finish it first, or cancel it."
+    return tr(
+        "You are in the middle of booking <b>{service}</b>. Finish it first, or cancel it.", service=escape(service)
+    )
 
 
 def dates_over(service: str) -> str:
     """Say that the last suitable day has passed."""
-    return f"<b>{escape(service)}</b>: your dates have passed, so I stopped looking. /subscribe begins anew."
+    return tr(
+        "<b>{service}</b>: your dates have passed, so I stopped looking. /subscribe begins anew.",
+        service=escape(service),
+    )
 
 
-def _at(offices: tuple[str, ...]) -> str:
-    return "at any office" if not offices else "at " + escape(", ".join(offices))
+def at_offices(offices: tuple[str, ...]) -> str:
+    """Say where; no offices are any office."""
+    return tr("at {offices}", offices=escape(", ".join(offices))) if offices else tr("at any office")
+
+
+def _head(service: str, office: str, start: int) -> str:
+    return f"<b>{escape(service)}</b>\n{slot(start)}\n{escape(office)}\n\n"
+
+
+def _minutes(count: int) -> str:
+    return trn("{count} minute", "{count} minutes", count)

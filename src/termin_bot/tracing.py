@@ -1,8 +1,9 @@
 """Spans that never carry what people typed: an exception leaves its class name, not its text."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -12,6 +13,9 @@ VISITOR: Final = "enduser.pseudo.id"
 ERROR_TYPE: Final = "error.type"
 
 tracer: Final = trace.get_tracer("termin_bot")
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -40,6 +44,26 @@ def root_span(name: str, *, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[Span
         except Exception as error:
             mark_failed(opened, error)
             raise
+
+
+def traced(name: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Coroutine[Any, Any, R]]]:
+    """Run a service's method in a child span of that name; what it is called with stays out of it."""
+
+    def wrap(method: Callable[P, Awaitable[R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+        @wraps(method)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            with span(name):
+                return await method(*args, **kwargs)
+
+        return run
+
+    return wrap
+
+
+def say_who(span: Span, visitor: str | None) -> None:
+    """Say on *span* who is behind it, unless they do not want to be counted."""
+    if visitor is not None:
+        span.set_attribute(VISITOR, visitor)
 
 
 def mark_failed(span: Span, error: BaseException) -> None:

@@ -6,26 +6,31 @@ The name of the span is decided here, from the update and from what the person w
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Final
 from weakref import WeakValueDictionary
 
+from opentelemetry import metrics
 from opentelemetry.trace import Span, SpanKind
 from telegram import ChatMember, Update
 from telegram.constants import ChatType
 from telegram.ext import BaseUpdateProcessor
 
-from otel_umami_exporter import use_visitor
 from termin_bot import buttons, operations
+from termin_bot.languages import Language, language_of, use_language
+from termin_bot.recording import Behind, unlink_services, use_visitor
+from termin_bot.services.clock import Clock
 from termin_bot.services.people import People, Visit
-from termin_bot.tracing import VISITOR, mark_failed, root_span
+from termin_bot.tracing import mark_failed, root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
 _MS: Final = 1000
 MAX_CONCURRENT: Final = 256
+_lag: Final = metrics.get_meter("termin_bot").create_histogram(
+    "termin_bot.update.lag", unit="s", description="From sending a message to the bot until it is handled"
+)
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,13 @@ def operation_of(route: Route, visit: Visit | None) -> str:
 class PersonalUpdateProcessor(BaseUpdateProcessor):
     """Processes each person's updates one after the other, in a span, on behalf of their visitor."""
 
-    __slots__ = ("_locks", "_people")
+    __slots__ = ("_clock", "_locks", "_people", "_unlinks_services")
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, clock: Clock, *, unlinks_services: bool = False) -> None:
         super().__init__(MAX_CONCURRENT)
         self._people = people
+        self._clock = clock
+        self._unlinks_services = unlinks_services
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def initialize(self) -> None:
@@ -152,14 +159,28 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
 
     async def _process(self, update: Update, incoming: Incoming, coroutine: Awaitable[object]) -> None:
         with root_span(operation_of(incoming.route, None), kind=SpanKind.CONSUMER) as span:
-            _describe(span, update)
+            span.set_attributes({"messaging.system": "telegram", "messaging.operation.type": "process"})
             incoming = await self._recognise(incoming, span)
             token = _current.set(incoming)
             try:
-                with use_visitor(None if incoming.visit is None else incoming.visit.visitor):
+                visit = incoming.visit
+                with (
+                    use_visitor(Behind.NOBODY if visit is None else visit.visitor),
+                    use_language(_language(update) if visit is None else visit.language),
+                    unlink_services(self._unlinks_services),
+                ):
                     await coroutine
             finally:
                 _current.reset(token)
+                self._note_lag(span, update)
+
+    def _note_lag(self, span: Span, update: Update) -> None:
+        """Say how long the person waited, from sending a message until it was handled; presses carry no time."""
+        if update.message is None:
+            return
+        lag = max(0.0, self._clock() - update.message.date.timestamp())
+        span.set_attribute("termin_bot.update.lag_ms", round(lag * _MS))
+        _lag.record(lag, {"messaging.system": "telegram", "messaging.operation.type": "process"})
 
     async def _recognise(self, incoming: Incoming, span: Span) -> Incoming:
         try:
@@ -175,16 +196,12 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
             return replace(incoming, trouble=error)
         span.update_name(operation_of(incoming.route, visit))
         if visit is not None:
-            span.set_attribute(VISITOR, visit.visitor)
+            say_who(span, visit.visitor)
         return replace(incoming, visit=visit)
 
 
-def _describe(span: Span, update: Update) -> None:
-    span.set_attribute("messaging.system", "telegram")
-    span.set_attribute("messaging.operation.type", "process")
-    if update.message is not None:
-        lag = max(0.0, time.time() - update.message.date.timestamp())
-        span.set_attribute("termin_bot.update.lag_ms", round(lag * _MS))
+def _language(update: Update) -> Language:
+    return language_of(None if update.effective_user is None else update.effective_user.language_code)
 
 
 def update_failed(span: Span, error: BaseException) -> None:

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from termin_bot.app import build
-from termin_bot.bot import Bot
+from termin_bot.bot import Bot, Sleep
 from termin_bot.munich import BERLIN, InlineSolver
 from termin_bot.settings import Settings
 from termin_bot.simulation.city import SimulatedCity
@@ -65,6 +65,7 @@ class World:
     settings: Settings
     exporter: InMemorySpanExporter
     running: list[Bot] = field(default_factory=list)
+    sleep: Sleep = asyncio.sleep
 
     @asynccontextmanager
     async def bot(self) -> AsyncIterator[Bot]:
@@ -77,6 +78,7 @@ class World:
             telegram_transport=self.telegram.transport(),
             munich_transport=httpx.ASGITransport(self.city.app),
             captcha_solver=InlineSolver(),
+            sleep=self.sleep,
         )
         async with bot:
             yield bot
@@ -85,13 +87,13 @@ class World:
         """Have a person type something, and return what the bot answered, once it is done with it."""
         await person.send(text)
         await person.answer()
-        await self.telegram.settled()
+        await self.telegram.settled(patience=15, quiet=0.06)
         return person.last.text
 
     async def press(self, person: Person, label: str) -> str:
         """Have a person press the button that begins with *label*, and return the newest message after that."""
         await person.press(lambda button: button.label.startswith(label) and button.data is not None)
-        await self.telegram.settled()
+        await self.telegram.settled(patience=15, quiet=0.06)
         return person.last.text
 
     async def traced(self, name: str) -> None:

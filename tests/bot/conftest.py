@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from bot_road import Relay, Road, lay
 from bot_world import NOON, ManualClock, World, settings_for
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from otel_umami_exporter import UmamiSpanProcessor
+from otel_umami_exporter.inbox import Inbox, InboxServer
 from termin_bot.bot import Bot
 from termin_bot.simulation.city import SimulatedCity
 from termin_bot.simulation.telegram import SimulatedTelegram
@@ -52,3 +55,30 @@ async def bot(world: World) -> AsyncIterator[Bot]:
     """Run the bot in that world."""
     async with world.bot() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def inbox() -> Iterator[tuple[Inbox, InboxServer]]:
+    """Serve one inbox for all tests of a module."""
+    kept = Inbox()
+    with kept.serve() as server:
+        yield kept, server
+
+
+@pytest.fixture(scope="session")
+def _relay(_exporter: InMemorySpanExporter) -> Relay:
+    relay = Relay()
+    provider = trace.get_tracer_provider()
+    assert isinstance(provider, TracerProvider)
+    provider.add_span_processor(relay)
+    return relay
+
+
+@pytest.fixture
+def road(inbox: tuple[Inbox, InboxServer], _relay: Relay, tmp_path: Path) -> Iterator[Road]:
+    """Lay a road to a website of this test's own."""
+    laid = lay(*inbox, tmp_path)
+    _relay.road = UmamiSpanProcessor(pipeline=laid.pipeline)
+    yield laid
+    _relay.road = None
+    laid.pipeline.shutdown()

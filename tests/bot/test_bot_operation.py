@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -56,6 +57,9 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
         ({**GOOD, "MUNICH_BASE_URL": "canary"}, "MUNICH_BASE_URL"),
         ({**GOOD, "DATABASE_URL": "canary"}, "DATABASE_URL"),
         ({**GOOD, "DATABASE_URL": "postgresql://canary:canary@db/bot"}, "DATABASE_URL"),
+        ({**GOOD, "DATABASE_URL": "postgresql+asyncpg://canary:canary@db/bot"}, "ENCRYPTION_KEYS"),
+        ({**GOOD, "ENCRYPTION_KEYS": "canary"}, "ENCRYPTION_KEYS"),
+        ({**GOOD, "ADMIN_IDS": "1,canary"}, "ADMIN_IDS"),
         ({**GOOD, "REMINDER_SECONDS": "-1"}, "REMINDER_SECONDS"),
     ],
 )
@@ -214,7 +218,7 @@ def test_every_button_fits_telegram_and_reads_back() -> None:
     largest = 2**63 - 1
     every: list[buttons.Button] = [
         *(buttons.Menu(each) for each in ("help", "subscribe", "myservices", "setdates", "stop")),
-        *(buttons.Shortcut(each) for each in ("help", "subscribe", "myservices", "setdates", "cancel")),
+        *(buttons.Shortcut(each) for each in get_args(buttons.ShortcutCommand)),
         buttons.ServicePage(largest),
         buttons.PickService(largest),
         buttons.PickOffice(largest, largest),
@@ -228,6 +232,24 @@ def test_every_button_fits_telegram_and_reads_back() -> None:
         buttons.SkipQuestion(largest),
         buttons.ConfirmBooking(largest),
         buttons.CancelBooking(largest),
+        buttons.ChangeDetail(largest, "name"),
+        buttons.ChangeDetail(largest, "email"),
+        buttons.ChangeTime(largest),
+        buttons.KeepTime(largest),
+        buttons.CalendarFile(largest),
+        buttons.CancelAppointment(largest),
+        buttons.ConfirmCancel(largest),
+        buttons.KeepAppointment(largest),
+        buttons.CategoryPage("registration", largest),
+        buttons.PauseSubscription(largest),
+        buttons.ResumeSubscription(largest),
+        buttons.CalendarPage(largest, largest),
+        buttons.CalendarDay(largest, largest),
+        buttons.QuietHours(largest, largest),
+        buttons.QuietOff(),
+        buttons.PickLanguage("de"),
+        buttons.Counting("on"),
+        buttons.Counting("off"),
     ]
     for button in every:
         data = buttons.encode(button)

@@ -6,6 +6,8 @@ from termin_bot.screens import Screen
 from termin_bot.services.booking_results import (
     AlreadyBooking,
     NoBooking,
+    NoOtherTime,
+    OtherTimes,
     Question,
     SlotUnavailable,
     Summary,
@@ -14,7 +16,19 @@ from termin_bot.services.booking_results import (
 )
 from termin_bot.services.submitting import Booked, Refused
 
-Result = TimesOffered | Taken | Question | Summary | AlreadyBooking | NoBooking | SlotUnavailable | Booked | Refused
+Result = (
+    TimesOffered
+    | Taken
+    | OtherTimes
+    | NoOtherTime
+    | Question
+    | Summary
+    | AlreadyBooking
+    | NoBooking
+    | SlotUnavailable
+    | Booked
+    | Refused
+)
 
 
 async def book(call: Call, button: buttons.Book) -> Answer:
@@ -37,11 +51,26 @@ async def confirm(call: Call, button: buttons.ConfirmBooking) -> Answer:
     return show(await call.services.booking.confirm(call.visit, button.session_id))
 
 
+async def change_detail(call: Call, button: buttons.ChangeDetail) -> Answer:
+    """Ask for the name or the address again."""
+    return show(await call.services.changing.change(call.visit, button.session_id, button.detail))
+
+
+async def change_time(call: Call, button: buttons.ChangeTime) -> Answer:
+    """Offer other times."""
+    return show(await call.services.changing.other_times(call.visit, button.session_id))
+
+
+async def keep_time(call: Call, button: buttons.KeepTime) -> Answer:
+    """Keep the time that is reserved."""
+    return show(await call.services.changing.keep(call.visit, button.session_id))
+
+
 async def cancel(call: Call, button: buttons.CancelBooking) -> Answer:
     """Give it back."""
     if await call.services.booking.cancel(call.visit, button.session_id):
-        return Answer(Screen(texts.CANCELLED))
-    return Answer(Screen(texts.NO_BOOKING), is_stale=True)
+        return Answer(Screen(texts.CANCELLED()))
+    return Answer(Screen(texts.NO_BOOKING()), is_stale=True)
 
 
 async def answer(call: Call) -> Answer:
@@ -52,22 +81,30 @@ async def answer(call: Call) -> Answer:
 def show(result: Result) -> Answer:
     """Give words to what came of it."""
     match result:
-        case TimesOffered():
-            return Answer(keyboards.times(result.booking_id, texts.choose_time(result.service_name), result.offers))
-        case Taken():
-            return Answer(keyboards.times(result.booking_id, texts.taken(), result.offers))
-        case Question():
-            return Answer(keyboards.question(result))
-        case Summary():
-            return Answer(keyboards.summary(result))
+        case TimesOffered() | Taken() | OtherTimes():
+            return Answer(_times(result))
+        case NoOtherTime():
+            return Answer(keyboards.prompt(result.summary, texts.no_other_time()))
+        case Question() | Summary():
+            return Answer(keyboards.prompt(result))
         case AlreadyBooking():
             return Answer(keyboards.already_booking(result.booking_id, result.service_name))
         case NoBooking():
-            return Answer(Screen(texts.NO_BOOKING), is_stale=True)
+            return Answer(Screen(texts.NO_BOOKING()), is_stale=True)
         case SlotUnavailable():
-            return Answer(Screen(texts.SLOT_UNAVAILABLE), is_stale=True)
+            return Answer(Screen(texts.SLOT_UNAVAILABLE()), is_stale=True)
         case Booked():
             text = texts.booked(result.service_name, result.office, result.start, result.activation_minutes)
             return Answer(Screen(text))
         case Refused():
             return Answer(Screen(texts.booking_failed(result.service_name, result.reason)))
+
+
+def _times(offered: TimesOffered | Taken | OtherTimes) -> Screen:
+    match offered:
+        case TimesOffered():
+            return keyboards.times(offered.booking_id, texts.choose_time(offered.service_name), offered.offers)
+        case Taken():
+            return keyboards.times(offered.booking_id, texts.taken(), offered.offers)
+        case OtherTimes():
+            return keyboards.other_times(offered)

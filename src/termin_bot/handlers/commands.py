@@ -4,7 +4,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from termin_bot import keyboards, texts
+from termin_bot import keyboards, keyboards_settings, texts, texts_settings
+from termin_bot.handlers import appointments, settings
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.munich import MunichError, Service
 from termin_bot.screens import Screen
@@ -18,25 +19,27 @@ async def start(call: Call) -> Answer:
     """Welcome, with the menu; a deep link names a service to watch."""
     if not call.is_new:
         call.services.people.returned(call.visit)
-    return Answer(keyboards.menu(texts.WELCOME if call.is_new else texts.WELCOME_BACK, await _deep_linked(call)))
+    return Answer(keyboards.menu(texts.WELCOME() if call.is_new else texts.WELCOME_BACK(), await _deep_linked(call)))
 
 
-async def show_help(_call: Call) -> Answer:
+async def show_help(call: Call) -> Answer:
     """Explain everything, privacy too."""
-    return Answer(Screen(texts.HELP))
+    return Answer(keyboards_settings.show_help(call.services.retention_days))
 
 
 async def subscribe(call: Call) -> Answer:
-    """Show the list of services."""
+    """Show the list of services; a part of a name can be typed as well."""
     catalogue = await call.services.shelf.current()
-    return Answer(keyboards.services(catalogue.bookable_services, 0))
+    favourites = await call.services.finding.favourites(call.visit, catalogue)
+    await call.services.people.await_search(call.visit)
+    return Answer(keyboards_settings.services(catalogue.bookable_services, 0, favourites))
 
 
 async def my_services(call: Call) -> Answer:
     """Show what the person watches."""
     mine = await call.services.subscriptions.mine(call.visit)
     if not mine:
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS), failure="no_subscriptions")
+        return Answer(Screen(texts.NO_SUBSCRIPTIONS()), failure="no_subscriptions")
     return Answer(keyboards.my_services(mine))
 
 
@@ -44,7 +47,7 @@ async def set_dates(call: Call) -> Answer:
     """Ask for the days that suit: for the one service, or first for which one."""
     mine = await call.services.subscriptions.mine(call.visit)
     if not mine:
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS), failure="no_subscriptions")
+        return Answer(Screen(texts.NO_SUBSCRIPTIONS()), failure="no_subscriptions")
     if len(mine) > 1:
         return Answer(keyboards.targets(mine))
     await call.services.subscriptions.await_dates(call.visit, ALL)
@@ -58,16 +61,17 @@ async def stop(_call: Call) -> Answer:
 
 async def cancel(call: Call) -> Answer:
     """End what the person is doing: typing dates, or booking."""
-    if await call.services.people.ask_no_more(call.visit) or call.visit.asking == "dates":
-        return Answer(Screen(texts.DATES_CANCELLED))
+    if await call.services.people.ask_no_more(call.visit) or call.visit.asking in ("dates", "search"):
+        is_search = call.visit.asking == "search"
+        return Answer(Screen(texts_settings.SEARCH_CANCELLED() if is_search else texts.DATES_CANCELLED()))
     if await call.services.booking.cancel(call.visit):
-        return Answer(Screen(texts.CANCELLED))
-    return Answer(Screen(texts.NOTHING_TO_CANCEL), failure="nothing_to_cancel")
+        return Answer(Screen(texts.CANCELLED()))
+    return Answer(Screen(texts.NOTHING_TO_CANCEL()), failure="nothing_to_cancel")
 
 
 async def unknown(_call: Call) -> Answer:
     """Say that there is no such command."""
-    return Answer(Screen(texts.UNKNOWN_COMMAND), failure="unknown_command")
+    return Answer(Screen(texts.UNKNOWN_COMMAND()), failure="unknown_command")
 
 
 async def _deep_linked(call: Call) -> Service | None:
@@ -88,6 +92,16 @@ COMMANDS: Final[Mapping[str, CommandHandler]] = {
     "subscribe": subscribe,
     "myservices": my_services,
     "setdates": set_dates,
+    "appointments": appointments.listed,
+    "status": settings.status,
+    "pause": settings.pause,
+    "resume": settings.resume,
+    "quiet": settings.quiet,
+    "language": settings.language,
+    "privacy": settings.privacy,
+    "analytics": settings.analytics,
+    "export": settings.export,
+    "health": settings.health,
     "stop": stop,
     "cancel": cancel,
 }

@@ -8,23 +8,22 @@ from telegram import CallbackQuery, Update
 from telegram.error import BadRequest, Forbidden, TelegramError
 from telegram.ext import ContextTypes
 
-from otel_umami_exporter import record, use_visitor
 from termin_bot import buttons, operations, texts
 from termin_bot.events import ButtonClicked, CommandExecuted, CommandFailure, CommandName, CommandSource
 from termin_bot.handlers.calls import Answer, Call, Services
 from termin_bot.handlers.commands import COMMANDS, unknown
 from termin_bot.handlers.messages import typed
-from termin_bot.handlers.presses import PRESSES, STALE
+from termin_bot.handlers.presses import PRESSES, stale
 from termin_bot.munich import MunichError
+from termin_bot.recording import Behind, record, use_visitor
 from termin_bot.screens import Screen
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Accepted, Blocked, NoSuchMessage
 from termin_bot.telegram_messenger import TelegramMessenger
-from termin_bot.tracing import VISITOR, mark_failed
+from termin_bot.tracing import mark_failed, say_who
 from termin_bot.updates import ButtonPressed, CommandGiven, Incoming, TextTyped, WasBlocked, current, update_failed
 
 _TOAST_LIMIT: Final = 200
-_CITY_AWAY: Final = Answer(Screen(texts.CITY_AWAY), failure="city_unavailable")
 
 
 class UndeliveredError(Exception):
@@ -62,7 +61,7 @@ class Dispatcher:
             return
         if update.callback_query is not None:
             await _toast(update.callback_query, None)
-        await self._messenger.show(update.effective_user.id, Screen(texts.TROUBLE))
+        await self._messenger.show(update.effective_user.id, Screen(texts.TROUBLE()))
 
     async def _stranger(self, update: Update, incoming: Incoming) -> None:
         """
@@ -75,12 +74,12 @@ class Dispatcher:
         if not (isinstance(route, CommandGiven) and route.name == "start"):
             if update.callback_query is not None:
                 await _toast(update.callback_query, None)
-            await self._messenger.show(user.id, Screen(texts.STRANGER))
+            await self._messenger.show(user.id, Screen(texts.STRANGER()))
             return
         visit = await self._services.people.register(
             user.id, language=(user.language_code or "en")[:16], has_username=user.username is not None
         )
-        trace.get_current_span().set_attribute(VISITOR, visit.visitor)
+        say_who(trace.get_current_span(), visit.visitor)
         with use_visitor(visit.visitor):
             call = Call(visit=visit, services=self._services, text=route.argument, is_new=True)
             await self._show(update, visit, await self._run("start", "typed", call))
@@ -100,7 +99,7 @@ class Dispatcher:
         call = Call(visit=visit, services=self._services)
         if button is None:
             record(ButtonClicked(button_id="unknown", context="unknown"))
-            answer = STALE
+            answer = stale()
         else:
             record(ButtonClicked(button_id=button.route, context=buttons.context_of(button)))
             match button:
@@ -121,16 +120,17 @@ class Dispatcher:
     async def _run(self, name: str, source: CommandSource, call: Call) -> Answer:
         """Run a command, and record that it ran, however it ended."""
         failure: CommandFailure | None = "error"
+        behind: str | Behind | None = Behind.CURRENT
         try:
             answer = await _or_city_away(COMMANDS.get(name, unknown)(call))
-            failure = answer.failure
+            failure, behind = answer.failure, answer.behind
             return answer
         finally:
             status: Literal["success", "failure"] = "success" if failure is None else "failure"
             event = CommandExecuted(
                 command_name=_command_name(name), source=source, status=status, failure_reason=failure
             )
-            record(event)
+            record(event, visitor=behind)
 
     async def _show(self, update: Update, visit: Visit, answer: Answer) -> None:
         pressed = update.callback_query.message if update.callback_query is not None else None
@@ -139,6 +139,8 @@ class Dispatcher:
             outcome = await self._messenger.replace(visit.telegram_id, pressed.message_id, answer.screen)
         if outcome is None or isinstance(outcome, NoSuchMessage):
             outcome = await self._messenger.show(visit.telegram_id, answer.screen)
+        if answer.attachment is not None and isinstance(outcome, Accepted):
+            outcome = await self._messenger.attach(visit.telegram_id, answer.attachment)
         match outcome:
             case Accepted():
                 pass
@@ -153,7 +155,7 @@ async def _or_city_away(answering: Awaitable[Answer]) -> Answer:
         return await answering
     except MunichError as error:
         mark_failed(trace.get_current_span(), error)
-        return _CITY_AWAY
+        return Answer(Screen(texts.CITY_AWAY()), failure="city_unavailable")
 
 
 async def _toast(query: CallbackQuery, text: str | None) -> None:

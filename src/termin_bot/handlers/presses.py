@@ -3,20 +3,32 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from termin_bot import buttons, keyboards, texts
-from termin_bot.handlers import booking
+from termin_bot import buttons, keyboards, keyboards_settings, texts
+from termin_bot.handlers import appointments, booking, settings
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
 from termin_bot.services.subscriptions import ALL, Added, ChooseOffice, DateRange, LimitReached, LinkOnly, NotOffered
 
 PressHandler = Callable[[Call, Any], Awaitable[Answer]]
-STALE: Final = Answer(Screen(texts.STALE_BUTTON), is_stale=True)
+
+
+def stale() -> Answer:
+    """Say that a button means nothing any more."""
+    return Answer(Screen(texts.STALE_BUTTON()), is_stale=True)
 
 
 async def service_page(call: Call, button: buttons.ServicePage) -> Answer:
     """Turn the page of the list of services."""
     catalogue = await call.services.shelf.current()
-    return Answer(keyboards.services(catalogue.bookable_services, button.page), in_place=True)
+    favourites = await call.services.finding.favourites(call.visit, catalogue)
+    return Answer(keyboards_settings.services(catalogue.bookable_services, button.page, favourites), in_place=True)
+
+
+async def category_page(call: Call, button: buttons.CategoryPage) -> Answer:
+    """Turn the page of the services of one kind."""
+    catalogue = await call.services.shelf.current()
+    shown = keyboards_settings.services_of_kind(catalogue.bookable_services, button.category, button.page)
+    return Answer(shown, in_place=True)
 
 
 async def pick_service(call: Call, button: buttons.PickService) -> Answer:
@@ -38,22 +50,54 @@ def _subscribed(result: Added | ChooseOffice | LimitReached | NotOffered | LinkO
         case LinkOnly():
             return Answer(keyboards.link_only(result), in_place=True)
         case LimitReached():
-            return Answer(Screen(texts.LIMIT), failure="limit_reached")
+            return Answer(Screen(texts.LIMIT()), failure="limit_reached")
         case NotOffered():
-            return Answer(Screen(texts.NOT_OFFERED))
+            return Answer(Screen(texts.NOT_OFFERED()))
 
 
 async def remove_subscription(call: Call, button: buttons.RemoveSubscription) -> Answer:
     """Watch something no longer."""
     name = await call.services.subscriptions.remove(call.visit, button.subscription_id)
-    return STALE if name is None else Answer(Screen(texts.removed(name)), in_place=True)
+    return stale() if name is None else Answer(Screen(texts.removed(name)), in_place=True)
+
+
+async def pause_subscription(call: Call, button: buttons.PauseSubscription) -> Answer:
+    """Say nothing about this for now."""
+    return await _paused(call, button.subscription_id, paused=True)
+
+
+async def resume_subscription(call: Call, button: buttons.ResumeSubscription) -> Answer:
+    """Watch this again."""
+    return await _paused(call, button.subscription_id, paused=False)
+
+
+async def _paused(call: Call, subscription_id: int, *, paused: bool) -> Answer:
+    mine = await call.services.subscriptions.pause(call.visit, paused=paused, subscription_id=subscription_id)
+    return stale() if mine is None else Answer(keyboards.my_services(mine), in_place=True)
+
+
+async def calendar_page(call: Call, button: buttons.CalendarPage) -> Answer:
+    """Show a month."""
+    shown = await call.services.calendars.turn(call.visit, button.subscription_id, button.page)
+    return stale() if shown is None else Answer(keyboards_settings.calendar(shown), in_place=True)
+
+
+async def calendar_day(call: Call, button: buttons.CalendarDay) -> Answer:
+    """Take the first day of a range, or the last."""
+    match await call.services.calendars.press(call.visit, button.subscription_id, button.number):
+        case None:
+            return stale()
+        case DateRange() as dates:
+            return Answer(Screen(texts.dates_set(dates.start, dates.end)), in_place=True)
+        case shown:
+            return Answer(keyboards_settings.calendar(shown), in_place=True)
 
 
 async def dates_target(call: Call, button: buttons.DatesTarget) -> Answer:
     """Ask for the days that suit for this subscription, or for all."""
     target = await call.services.subscriptions.await_dates(call.visit, button.subscription_id)
     if target is None:
-        return STALE
+        return stale()
     name = None if button.subscription_id == ALL else target.service_name
     return Answer(keyboards.dates(button.subscription_id, name), in_place=True)
 
@@ -63,7 +107,7 @@ async def dates_preset(call: Call, button: buttons.DatesPreset) -> Answer:
     subscriptions = call.services.subscriptions
     dates = DateRange(None, None) if button.preset == "any" else subscriptions.coming_days(int(button.preset))
     if not await subscriptions.set_dates(call.visit, dates, button.subscription_id):
-        return STALE
+        return stale()
     return Answer(Screen(texts.dates_set(dates.start, dates.end)), in_place=True)
 
 
@@ -72,12 +116,12 @@ async def stop_confirm(call: Call, _button: buttons.StopConfirm) -> Answer:
     farewell = await call.services.people.stop(call.visit)
     if farewell.booking is not None:
         await call.services.booking.abandoned(farewell.booking, call.visit.visitor)
-    return Answer(Screen(texts.STOPPED), in_place=True)
+    return Answer(Screen(texts.STOPPED()), in_place=True)
 
 
 async def stop_keep(_call: Call, _button: buttons.StopKeep) -> Answer:
     """Delete nothing."""
-    return Answer(Screen(texts.STOP_KEPT), in_place=True)
+    return Answer(Screen(texts.STOP_KEPT()), in_place=True)
 
 
 PRESSES: Final[Mapping[type[buttons.Button], PressHandler]] = {
@@ -94,4 +138,20 @@ PRESSES: Final[Mapping[type[buttons.Button], PressHandler]] = {
     buttons.SkipQuestion: booking.skip_question,
     buttons.ConfirmBooking: booking.confirm,
     buttons.CancelBooking: booking.cancel,
+    buttons.ChangeDetail: booking.change_detail,
+    buttons.ChangeTime: booking.change_time,
+    buttons.KeepTime: booking.keep_time,
+    buttons.CalendarFile: appointments.calendar_file,
+    buttons.CancelAppointment: appointments.ask_cancel,
+    buttons.ConfirmCancel: appointments.confirm_cancel,
+    buttons.KeepAppointment: appointments.keep,
+    buttons.CategoryPage: category_page,
+    buttons.PauseSubscription: pause_subscription,
+    buttons.ResumeSubscription: resume_subscription,
+    buttons.CalendarPage: calendar_page,
+    buttons.CalendarDay: calendar_day,
+    buttons.QuietHours: settings.quiet_hours,
+    buttons.QuietOff: settings.quiet_off,
+    buttons.PickLanguage: settings.pick_language,
+    buttons.Counting: settings.counting,
 }

@@ -25,6 +25,22 @@ class Taken:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherTimes:
+    """Choose another time; the one that is held stays held until then."""
+
+    booking_id: int
+    service_name: str
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True)
+class NoOtherTime:
+    """Nothing else is free; the summary stands."""
+
+    summary: "Prompt"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """What the person is to type next; the appointment is held until *held_until*."""
 
@@ -33,6 +49,7 @@ class Question:
     label: str
     is_optional: bool
     held_until: float
+    minutes_left: int
     invalid: Invalid | None = None
 
 
@@ -45,6 +62,7 @@ class Summary:
     office: str
     start: int
     held_until: float
+    minutes_left: int
     details: tuple[str, ...] = field(repr=False)
 
 

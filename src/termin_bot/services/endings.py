@@ -6,7 +6,7 @@ from typing import Final
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, TraceFlags
 
-from otel_umami_exporter import Event, record
+from otel_umami_exporter import Event
 from termin_bot.events import (
     BookingCancelled,
     BookingCompleted,
@@ -16,9 +16,10 @@ from termin_bot.events import (
     Step,
 )
 from termin_bot.munich import BookingGateway, Credentials, MunichError, ReservationExpired
+from termin_bot.recording import name_on_span, record
 from termin_bot.services.clock import NS, Clock
 from termin_bot.storage import SUBMITTING, BookingSession
-from termin_bot.tracing import VISITOR, tracer
+from termin_bot.tracing import say_who, tracer
 
 _log: Final = logging.getLogger(__name__)
 _MINUTE_NS: Final = 60 * NS
@@ -34,7 +35,10 @@ class Endings:
 
     async def give_back(self, booking: BookingSession) -> None:
         """Cancel what the booking holds at the city; if that fails, the city's own deadline does it."""
-        held = credentials(booking)
+        await self.hand_back(credentials(booking))
+
+    async def hand_back(self, held: Credentials | None) -> None:
+        """Cancel a reservation at the city, if there is one."""
         if held is None:
             return
         try:
@@ -44,18 +48,18 @@ class Endings:
         except MunichError as error:
             _log.warning("a reservation could not be given back: %s", error)
 
-    def cancelled(self, booking: BookingSession, visitor: str) -> None:
+    def cancelled(self, booking: BookingSession, visitor: str | None) -> None:
         """Record that the person ended it."""
         self._end(booking, visitor, "cancelled", self._cancelled(booking, "user_initiated"))
 
-    def expired(self, booking: BookingSession, visitor: str) -> None:
+    def expired(self, booking: BookingSession, visitor: str | None) -> None:
         """Record that it ran out of time."""
         minutes = max(0, self._now_ns() - booking.started_at_ns) // _MINUTE_NS
         expired = BookingSessionExpired(expired_at_step=step_of(booking), minutes_since_start=minutes)
         self._end(booking, visitor, "expired", expired, self._cancelled(booking, "session_expired"))
 
     def completed(
-        self, booking: BookingSession, visitor: str, service_name: str, failure: BookingFailure | None
+        self, booking: BookingSession, visitor: str | None, service_name: str, failure: BookingFailure | None
     ) -> None:
         """Record that the city answered; the duration is the span's."""
         event = BookingCompleted(
@@ -69,12 +73,13 @@ class Endings:
     def _cancelled(self, booking: BookingSession, reason: CancelReason) -> BookingCancelled:
         return BookingCancelled(service_id=booking.service_id, cancelled_at_step=step_of(booking), reason=reason)
 
-    def _end(self, booking: BookingSession, visitor: str, outcome: str, *events: Event) -> None:
+    def _end(self, booking: BookingSession, visitor: str | None, outcome: str, *events: Event) -> None:
         end_ns = max(self._now_ns(), booking.started_at_ns)
         span = _booking_span(booking)
-        span.set_attributes({VISITOR: visitor, "termin_bot.booking.outcome": outcome})
+        span.set_attribute("termin_bot.booking.outcome", outcome)
+        say_who(span, name_on_span(visitor, booking.alias))
         for event in events:
-            record(event, visitor=visitor, span=span, time_ns=end_ns)
+            record(event, visitor=visitor, alias=booking.alias, span=span, time_ns=end_ns)
         span.end(end_ns)
 
     def _now_ns(self) -> int:

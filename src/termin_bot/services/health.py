@@ -15,14 +15,30 @@ class HealthGauge:
         self._threshold = threshold
         self._blind = 0
         self._bad = 0
+        self._failing_since: float | None = None
+        self.last_success_at: float | None = None
 
     @property
     def is_blind(self) -> bool:
         """Whether the threshold of cycles without any answer has been reached."""
         return self._blind >= self._threshold
 
-    def after_cycle(self, successful: int, failed: int) -> HealthAlert | None:
-        """Take in a cycle, and return the alert that it raises, if any."""
+    @property
+    def failures(self) -> int:
+        """How many cycles in a row were bad, the latest included."""
+        return max(self._blind, self._bad)
+
+    @property
+    def blind_since(self) -> float | None:
+        """When the first of the cycles without any answer was, epoch seconds; None while the bot sees."""
+        return self._failing_since if self.is_blind else None
+
+    def after_cycle(self, successful: int, failed: int, now: float = 0.0) -> HealthAlert | None:
+        """Take in a cycle that ended at *now* (epoch seconds), and return the alert that it raises, if any."""
+        if successful:
+            self.last_success_at, self._failing_since = now, None
+        elif failed and self._failing_since is None:
+            self._failing_since = now
         self._blind = self._blind + 1 if failed and not successful else 0
         self._bad = self._bad + 1 if failed > successful else 0
         if self._is_mark(self._blind):

@@ -1,76 +1,39 @@
 """Who hears what about free appointments: once per slot, and only what Telegram accepted counts as told."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from typing import Final, Literal
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
-from otel_umami_exporter import record, use_visitor
 from termin_bot.events import NotificationFailed, NotificationFailure, NotificationSent, NotificationType
 from termin_bot.munich import Catalogue
+from termin_bot.recording import on_behalf_of, record
 from termin_bot.services.catalogue import office_label, page_of, service_name
-from termin_bot.services.clock import Clock, day_of
-from termin_bot.services.notices import Offer, SlotsFree, SlotsGone
+from termin_bot.services.clock import Clock, day_of, today
+from termin_bot.services.deciding import ABUNDANCE, Decision, Own, ReminderRule, Situation, decide
+from termin_bot.services.notices import Offer, SlotsBooked, SlotsFree, SlotsGone
 from termin_bot.services.people import People
 from termin_bot.services.ports import Accepted, Blocked, Failed, Messenger, NoSuchMessage, Outcome, TooMany, Work
-from termin_bot.storage import Person, SlotRow, Subscription
-from termin_bot.tracing import ERROR_TYPE, VISITOR, span
+from termin_bot.services.quiet import is_quiet
+from termin_bot.storage import Person, SlotRow, Subscription, UnitOfWork
+from termin_bot.tracing import ERROR_TYPE, say_who, span
+
+__all__ = ["MAX_OFFERS", "Decision", "Notifying", "ReminderRule", "Situation", "decide", "pushes_on"]
 
 MAX_OFFERS: Final = 6
-EDIT_SECONDS: Final = 600
-"""More news within this time changes the message instead of sending another."""
-QUIET_SECONDS: Final = 1800
-"""After this time without anything free, the next find is news from the start again."""
-
-Decision = Literal["initial", "update_message", "new_message", "reminder", "gone", "nothing"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """All that the decision depends on."""
-
-    now: float
-    has_message: bool
-    sent_at: float | None
-    reminded: bool
-    last_free_at: float | None
-    last_seen_at: float
-    free: int
-    fresh: int
-
-
-@dataclass(frozen=True)
-class ReminderRule:
-    """When people who did not react are reminded once; None is never."""
-
-    after_seconds: float | None = 600
-
-
-def decide(situation: Situation, rule: ReminderRule) -> Decision:
-    """Return what one person is to hear about one service now."""
-    age = None if situation.sent_at is None else situation.now - situation.sent_at
-    if situation.has_message and not situation.free:
-        return "gone"
-    if situation.fresh:
-        if situation.has_message and age is not None and age < EDIT_SECONDS:
-            return "update_message"
-        long_ago = situation.last_free_at is None or situation.now - situation.last_free_at >= QUIET_SECONDS
-        return "initial" if long_ago else "new_message"
-    is_idle = situation.sent_at is not None and situation.last_seen_at <= situation.sent_at
-    is_due = rule.after_seconds is not None and age is not None and age >= rule.after_seconds
-    if situation.has_message and situation.free and is_idle and is_due and not situation.reminded:
-        return "reminder"
-    return "nothing"
-
+_STANDING: Final = frozenset({"preconfirmed", "confirmed"})
 
 _KINDS: Final[dict[Decision, NotificationType]] = {
     "initial": "initial",
     "update_message": "update",
     "new_message": "update",
+    "digest": "update",
     "reminder": "reminder",
 }
+_PUSHES: Final[frozenset[Decision]] = frozenset({"initial", "new_message", "reminder"})
 
 
 class Notifying:
@@ -106,6 +69,7 @@ class Notifying:
             subscription, person = found
             rows = await work.slots.free(subscription.service_id, subscription.office_ids)
             told = await work.slots.told(subscription.id)
+            own = await _own(work, subscription)
         now = self._clock()
         free = [
             each
@@ -113,13 +77,17 @@ class Notifying:
             if each.start > now and subscription.suits(each.service_id, each.office_id, day_of(each.start))
         ]
         fresh = [each for each in free if each.id not in told]
-        decision = decide(_situation(subscription, person, free, fresh, now), self._rule)
-        if decision == "gone":
-            await self._say_gone(subscription, person, catalogue)
-        elif decision != "nothing":
-            await self._notify(decision, subscription, person, free, catalogue)
-        elif free:
-            await self._note_free(subscription.id)
+        situation = _situation(subscription, person, own, now, free=len(free), fresh=len(fresh))
+        decision = decide(situation, self._rule)
+        match decision:
+            case "gone" | "booked":
+                await self._say_over(decision, subscription, person, catalogue)
+            case "nothing" | "wait" if free and not situation.is_quiet:
+                await self._note_free(subscription.id)
+            case "nothing" | "wait":
+                pass
+            case _:
+                await self._notify(decision, subscription, person, free, catalogue)
 
     async def _notify(
         self, decision: Decision, subscription: Subscription, person: Person, free: list[SlotRow], catalogue: Catalogue
@@ -135,12 +103,10 @@ class Notifying:
                 for each in free[:MAX_OFFERS]
             ),
             total=len(free),
+            digest="daily" if decision == "digest" else "abundance" if len(free) > ABUNDANCE else None,
         )
-        attributes = {VISITOR: person.visitor, "termin_bot.notification_type": kind}
-        with (
-            span("notification", kind=SpanKind.PRODUCER, attributes=attributes) as current,
-            use_visitor(person.visitor),
-        ):
+        with _notification(person) as current, on_behalf_of(person):
+            current.set_attribute("termin_bot.notification_type", kind)
             outcome = await self._deliver(decision, subscription, person, notice)
             if isinstance(outcome, Accepted):
                 await self._note_told(decision, subscription.id, free, outcome.message_id)
@@ -155,7 +121,7 @@ class Notifying:
                 return
             if isinstance(outcome, Blocked):
                 await self._people.blocked(person.telegram_id)
-            current.set_attribute(ERROR_TYPE, _failure(outcome))
+            _undelivered(current, outcome)
             record(NotificationFailed(error_type=_failure(outcome), service_id=subscription.service_id))
 
     async def _deliver(
@@ -167,12 +133,23 @@ class Notifying:
                 return outcome
         return await self._messenger.send(person.telegram_id, notice)
 
-    async def _say_gone(self, subscription: Subscription, person: Person, catalogue: Catalogue) -> None:
+    async def _say_over(
+        self,
+        decision: Literal["gone", "booked"],
+        subscription: Subscription,
+        person: Person,
+        catalogue: Catalogue,
+    ) -> None:
         assert subscription.notice_message_id is not None
-        notice = SlotsGone(service_name=service_name(catalogue, subscription.service_id), at=self._clock())
-        attributes = {VISITOR: person.visitor}
-        with span("notification", kind=SpanKind.PRODUCER, attributes=attributes), use_visitor(person.visitor):
+        name = service_name(catalogue, subscription.service_id)
+        notice = (
+            SlotsGone(service_name=name, at=self._clock()) if decision == "gone" else SlotsBooked(service_name=name)
+        )
+        with _notification(person) as current, on_behalf_of(person):
+            current.set_attribute("termin_bot.notification_type", decision)
             outcome = await self._messenger.change(person.telegram_id, subscription.notice_message_id, notice)
+            if not isinstance(outcome, Accepted | NoSuchMessage):
+                _undelivered(current, outcome)
             if isinstance(outcome, Blocked):
                 await self._people.blocked(person.telegram_id)
         if isinstance(outcome, Accepted | NoSuchMessage):
@@ -194,6 +171,9 @@ class Notifying:
             work.slots.tell(subscription_id, fresh, message_id, now)
             subscription.notice_message_id = message_id
             subscription.last_free_at = now
+            if decision in _PUSHES:
+                subscription.pushes = pushes_on(subscription, today(now)) + 1
+                subscription.pushed_on = today(now)
             if decision == "reminder":
                 subscription.reminded = True
             else:
@@ -210,9 +190,40 @@ class Notifying:
                 await work.commit()
 
 
-def _situation(
-    subscription: Subscription, person: Person, free: list[SlotRow], fresh: list[SlotRow], now: float
-) -> Situation:
+@contextmanager
+def _notification(person: Person) -> Iterator[Span]:
+    attributes = {"messaging.system": "telegram", "messaging.operation.type": "send"}
+    with span("notification", kind=SpanKind.PRODUCER, attributes=attributes) as opened:
+        say_who(opened, person.visitor)
+        yield opened
+
+
+def _undelivered(current: Span, outcome: Outcome) -> None:
+    current.set_status(StatusCode.ERROR)
+    current.set_attribute(ERROR_TYPE, outcome.why if isinstance(outcome, Blocked) else _failure(outcome))
+
+
+async def _own(work: UnitOfWork, subscription: Subscription) -> Own:
+    """Return whether this person holds, or has just booked, an appointment of the service they watch."""
+    booking = await work.bookings.of(subscription.person_id)
+    if booking is not None and booking.service_id == subscription.service_id and booking.process_id is not None:
+        return "reserved"
+    since = subscription.notice_sent_at
+    booked = await work.appointments.of(subscription.person_id)
+    if since is not None and any(
+        each.service_id == subscription.service_id and each.booked_at >= since and each.state in _STANDING
+        for each in booked
+    ):
+        return "booked"
+    return "none"
+
+
+def pushes_on(subscription: Subscription, day: date) -> int:
+    """Return how many times a subscription made a telephone ring on that day."""
+    return subscription.pushes if subscription.pushed_on == day else 0
+
+
+def _situation(subscription: Subscription, person: Person, own: Own, now: float, *, free: int, fresh: int) -> Situation:
     return Situation(
         now=now,
         has_message=subscription.notice_message_id is not None,
@@ -220,13 +231,18 @@ def _situation(
         reminded=subscription.reminded,
         last_free_at=subscription.last_free_at,
         last_seen_at=person.last_seen_at,
-        free=len(free),
-        fresh=len(fresh),
+        free=free,
+        fresh=fresh,
+        is_quiet=is_quiet(person, now),
+        pushes=pushes_on(subscription, today(now)),
+        own=own,
     )
 
 
 def _failure(outcome: Outcome) -> NotificationFailure:
     match outcome:
+        case Blocked("chat_not_found"):
+            return "telegram_api_error"
         case Blocked():
             return "user_blocked_bot"
         case TooMany():

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from otel_umami_exporter import record
 from termin_bot.events import (
     Step,
     UserBlockedBot,
@@ -14,14 +13,17 @@ from termin_bot.events import (
     UserStopped,
     UserUnblocked,
 )
+from termin_bot.languages import Language, language_of
+from termin_bot.recording import record
 from termin_bot.services.clock import Clock, timestamp, whole_days
 from termin_bot.services.ports import Work
 from termin_bot.storage import BookingSession, Person, UnitOfWork
+from termin_bot.tracing import traced
 
 REENGAGED_AFTER_DAYS: Final = 30
 _VISITOR_BYTES: Final = 18  # 24 characters
 
-Asking = Step | Literal["dates", "submitting"]
+Asking = Step | Literal["dates", "search", "submitting"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,9 @@ class Visit:
 
     person_id: int
     telegram_id: int = field(repr=False)
-    visitor: str
+    visitor: str | None
+    """Their pseudonym; None when they do not want to be counted."""
+    language: Language
     previous_seen_at: float
     asking: Asking | None = None
 
@@ -70,12 +74,13 @@ class People:
             person.last_seen_at = now
             if with_command:
                 person.last_command_at = now
-                person.asked_dates_for = None  # they want something else now
+                _ask_nothing(person)  # they want something else now
             await work.commit()
         if blocked_at is not None:
             record(UserUnblocked(days_blocked=whole_days(now - blocked_at)), visitor=visit.visitor)
         return visit
 
+    @traced("service people.register")
     async def register(self, telegram_id: int, *, language: str, has_username: bool) -> Visit:
         """Welcome a stranger, and record that they are one no more."""
         now = self._clock()
@@ -83,7 +88,7 @@ class People:
             person = await work.people.add(
                 Person(
                     telegram_id=telegram_id,
-                    visitor=self._new_visitor(),
+                    pseudonym=self._new_visitor(),
                     language=language,
                     registered_at=now,
                     last_seen_at=now,
@@ -116,15 +121,75 @@ class People:
         )
 
     async def ask_no_more(self, visit: Visit) -> bool:
-        """Wait no longer for dates to be typed; False when nobody did."""
+        """Wait no longer for dates or a name to be typed; False when nobody did."""
         async with self._work() as work:
             person = await work.people.get(visit.person_id)
-            if person is None or person.asked_dates_for is None:
+            if person is None or (person.asked_dates_for is None and not person.asked_search):
                 return False
-            person.asked_dates_for = None
+            _ask_nothing(person)
             await work.commit()
             return True
 
+    async def await_search(self, visit: Visit) -> None:
+        """Take the next typed message for a part of a service's name."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is not None and await work.bookings.of(person.id) is None:
+                _ask_nothing(person)
+                person.asked_search = True
+                await work.commit()
+
+    @traced("service people.set_language")
+    async def set_language(self, visit: Visit, language: Language) -> None:
+        """Speak this language from now on."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is not None:
+                person.language = language
+                await work.commit()
+
+    async def quiet_hours(self, visit: Visit) -> tuple[int, int] | None:
+        """Return the hours (from, until) that this person keeps quiet."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+        if person is None or person.quiet_from is None or person.quiet_until is None:
+            return None
+        return person.quiet_from, person.quiet_until
+
+    @traced("service people.set_quiet")
+    async def set_quiet(self, visit: Visit, hours: tuple[int, int] | None) -> None:
+        """Keep these hours quiet (from, until), or none."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is not None:
+                person.quiet_from, person.quiet_until = (None, None) if hours is None else hours
+                await work.commit()
+
+    @traced("service people.count")
+    async def count(self, visit: Visit) -> str | None:
+        """Count this person from now on, and return their pseudonym."""
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is not None:
+                person.analytics = True
+                await work.commit()
+        return None if person is None else person.visitor
+
+    @traced("service people.count_no_more")
+    async def count_no_more(self, visit: Visit) -> None:
+        """
+        Record nothing of this person any more.
+
+        The pseudonym is thrown away: what was counted until now points at nobody, also if they change their mind.
+        """
+        async with self._work() as work:
+            person = await work.people.get(visit.person_id)
+            if person is not None:
+                person.analytics = False
+                person.pseudonym = self._new_visitor()
+                await work.commit()
+
+    @traced("service people.stop")
     async def stop(self, visit: Visit) -> Farewell:
         """Delete everything about a person; what their booking held is for the caller to give back."""
         async with self._work() as work:
@@ -143,10 +208,17 @@ class People:
         return Farewell(booking=booking)
 
 
+def _ask_nothing(person: Person) -> None:
+    person.asked_dates_for = person.calendar_start = None
+    person.asked_search = False
+
+
 async def _visit(work: UnitOfWork, person: Person) -> Visit:
     booking = await work.bookings.of(person.id)
     asking: Asking | None = None
-    if person.asked_dates_for is not None:
+    if person.asked_search:
+        asking = "search"
+    elif person.asked_dates_for is not None:
         asking = "dates"
     elif booking is not None:
         asking = booking.step  # type: ignore[assignment]  # only booking services write it, from the same list
@@ -154,6 +226,7 @@ async def _visit(work: UnitOfWork, person: Person) -> Visit:
         person_id=person.id,
         telegram_id=person.telegram_id,
         visitor=person.visitor,
+        language=language_of(person.language),
         previous_seen_at=person.last_seen_at,
         asking=asking,
     )

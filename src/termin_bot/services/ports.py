@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from termin_bot.munich import AvailabilitySource, BookingGateway, CatalogueSource
-from termin_bot.services.notices import Notice
+from termin_bot.services.notices import Attachment, Notice
 from termin_bot.storage import UnitOfWork
 
 Work = Callable[[], UnitOfWork]
@@ -24,7 +24,9 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Blocked:
-    """The person blocked the bot, or their account is gone."""
+    """Nothing reaches this person any more: they blocked the bot, deleted their account, or there is no such chat."""
+
+    why: Literal["bot_was_blocked", "user_is_deactivated", "chat_not_found"] = "bot_was_blocked"
 
 
 @dataclass(frozen=True)
@@ -54,4 +56,8 @@ class Messenger(Protocol):
 
     async def change(self, telegram_id: int, message_id: int, notice: Notice) -> Outcome:
         """Change a message that was sent before, silently."""
+        ...
+
+    async def attach(self, telegram_id: int, attachment: Attachment) -> Outcome:
+        """Send a file."""
         ...

@@ -1,7 +1,7 @@
 """What a booking asks, in which order, and whether an answer will do. Pure: rows in, rows changed, nothing stored."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from termin_bot.events import EmailEntered, NameEntered, Step
 from termin_bot.munich import (
@@ -17,6 +17,7 @@ from termin_bot.munich import (
 from termin_bot.storage import BookingSession
 
 _NO_FIELD: Final = TextField()
+Detail = Literal["name", "email"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,17 @@ def answer(booking: BookingSession, text: str, scope: Scope | None) -> Answered 
             return Answered()
 
 
+def keep_step(booking: BookingSession, scope: Scope | None) -> None:
+    """Put the booking at its first open question."""
+    booking.step = question_of(booking, scope).step
+
+
+def change(booking: BookingSession, detail: Detail, scope: Scope | None) -> None:
+    """Ask once more for a detail that was given."""
+    setattr(booking, detail, None)
+    keep_step(booking, scope)
+
+
 def skip_question(booking: BookingSession, scope: Scope | None) -> None:
     """Leave the question open for good, if it may be left open."""
     asked = question_of(booking, scope)
@@ -108,4 +120,4 @@ def _refusal(asked: Asked, value: str) -> Reason | None:
 
 def _fill(booking: BookingSession, asked: Asked, value: str, scope: Scope | None) -> None:
     setattr(booking, asked.column, value)
-    booking.step = question_of(booking, scope).step
+    keep_step(booking, scope)

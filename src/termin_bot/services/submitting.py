@@ -16,13 +16,18 @@ from termin_bot.munich import (
     ReservationExpired,
     SlotGone,
 )
+from termin_bot.services.activating import next_look
 from termin_bot.services.catalogue import CatalogueShelf, service_name
 from termin_bot.services.clock import Clock
 from termin_bot.services.endings import Endings, credentials
 from termin_bot.services.ports import Work
-from termin_bot.storage import Appointment, BookingSession
+from termin_bot.storage import PRECONFIRMED, Appointment, BookingSession
+from termin_bot.tracing import traced
 
 _log: Final = logging.getLogger(__name__)
+_MINUTE: Final = 60.0
+ACTIVATION_MINUTES: Final = 15
+"""For an office that left the catalogue: the shortest in the city's data."""
 _DETAILS: Final = frozenset(
     {
         "invalidFamilyName",
@@ -71,7 +76,8 @@ class Submitting:
         """Whether this process is asking the city about this booking right now."""
         return booking_id in self._under_way
 
-    async def submit(self, booking: BookingSession, visitor: str) -> Booked | Refused:
+    @traced("service booking.submit")
+    async def submit(self, booking: BookingSession, visitor: str | None) -> Booked | Refused:
         """Ask the city for the reserved appointment; the booking is over after that, one way or the other."""
         self._under_way.add(booking.id)
         try:
@@ -80,10 +86,11 @@ class Submitting:
         finally:
             self._under_way.discard(booking.id)
 
-    async def take_up(self, booking: BookingSession, visitor: str) -> Booked | Refused | None:
+    async def take_up(self, booking: BookingSession, visitor: str | None) -> Booked | Refused | None:
         """Finish what a stopped bot began; None when the city does not answer and there is still time."""
         held = credentials(booking)
-        assert held is not None, "a booking is submitted when it is reserved"
+        if held is None:  # it cannot be opened any more, for want of the key
+            return await self._finish(booking, visitor, "error")
         try:
             status = (await self._city.appointment(held)).status
         except ReservationExpired:
@@ -114,33 +121,43 @@ class Submitting:
             return failure_reason(error)
         return None
 
-    async def _finish(self, booking: BookingSession, visitor: str, failure: BookingFailure | None) -> Booked | Refused:
+    async def _finish(
+        self, booking: BookingSession, visitor: str | None, failure: BookingFailure | None
+    ) -> Booked | Refused:
+        catalogue = await self._shelf.current_or_empty()
+        office = catalogue.offices.get(booking.office_id)
+        minutes = office.scope.activation_minutes if office is not None and office.scope else ACTIVATION_MINUTES
         async with self._work() as work:
             if await work.bookings.take(booking.id) and failure is None:
-                work.bookings.book(
-                    Appointment(
-                        person_id=booking.person_id,
-                        service_id=booking.service_id,
-                        office_id=booking.office_id,
-                        start=booking.start,
-                        booked_at=self._clock(),
-                    )
-                )
+                work.appointments.add(_appointment(booking, self._clock(), minutes * _MINUTE))
             await work.commit()
         if failure not in (None, "reservation_expired"):
             await self._endings.give_back(booking)
-        catalogue = await self._shelf.current_or_empty()
         name = service_name(catalogue, booking.service_id)
         self._endings.completed(booking, visitor, name, failure)
         if failure is not None:
             return Refused(service_name=name, reason=failure)
-        office = catalogue.offices.get(booking.office_id)
         return Booked(
             service_name=name,
             office=office.label if office is not None else "",
             start=booking.start,
-            activation_minutes=office.scope.activation_minutes if office is not None and office.scope else 30,
+            activation_minutes=minutes,
         )
+
+
+def _appointment(booking: BookingSession, now: float, seconds: float) -> Appointment:
+    return Appointment(
+        person_id=booking.person_id,
+        service_id=booking.service_id,
+        office_id=booking.office_id,
+        start=booking.start,
+        booked_at=now,
+        state=PRECONFIRMED,
+        process_id=booking.process_id,
+        auth_key=booking.auth_key,
+        activate_by=now + seconds,
+        look_at=next_look(now, now + seconds, now),
+    )
 
 
 def failure_reason(error: MunichError) -> BookingFailure:

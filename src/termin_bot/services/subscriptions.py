@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from otel_umami_exporter import record
 from termin_bot.events import DateRangeSet, RangeDirection, SubscriptionAdded, SubscriptionRemoved
 from termin_bot.munich import CaptchaMode, Catalogue
+from termin_bot.recording import record
 from termin_bot.services.catalogue import CatalogueShelf, offices_of, page_of, service_name
 from termin_bot.services.clock import Clock, today
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.storage import Subscription
+from termin_bot.tracing import traced
 
 MAX_SUBSCRIPTIONS: Final = 5
 HORIZON_DAYS: Final = 182
@@ -29,6 +30,7 @@ class Watched:
     """A subscription with the names that people know."""
 
     id: int
+    service_id: int
     service_name: str
     offices: tuple[str, ...]
     date_from: date | None
@@ -94,6 +96,7 @@ class Subscriptions:
         self._clock = clock
         self._captcha_mode = captcha_mode
 
+    @traced("service subscriptions.offer")
     async def offer(self, visit: Visit, service_id: int) -> Added | ChooseOffice | LimitReached | NotOffered | LinkOnly:
         """Watch a service, unless an office has to be chosen first; raises MunichError without a catalogue."""
         catalogue = await self._shelf.current()
@@ -103,6 +106,7 @@ class Subscriptions:
             return ChooseOffice(service_id, service_name(catalogue, service_id), labels)
         return await self.add(visit, service_id, offices[0].id if offices else ALL)
 
+    @traced("service subscriptions.add")
     async def add(self, visit: Visit, service_id: int, office_id: int) -> Added | LimitReached | NotOffered | LinkOnly:
         """Watch a service at one office, or at any (0); what is watched already is widened, never doubled."""
         catalogue = await self._shelf.current()
@@ -126,6 +130,9 @@ class Subscriptions:
             elif found.offices:
                 found.offices = _joined({*found.office_ids, office_id}) if office_id else ""
             changed = before != found.offices
+            person = await work.people.get(visit.person_id)
+            if person is not None:
+                person.asked_search = False  # found
             await work.commit()
         if changed:
             record(
@@ -133,6 +140,7 @@ class Subscriptions:
             )
         return Added(_watched(catalogue, found))
 
+    @traced("service subscriptions.mine")
     async def mine(self, visit: Visit) -> tuple[Watched, ...]:
         """Return what a person watches; raises MunichError without a catalogue."""
         async with self._work() as work:
@@ -142,6 +150,7 @@ class Subscriptions:
         catalogue = await self._shelf.current()
         return tuple(_watched(catalogue, each) for each in own)
 
+    @traced("service subscriptions.remove")
     async def remove(self, visit: Visit, subscription_id: int) -> str | None:
         """End a subscription, and return the service's name; None when it is not theirs, or gone."""
         catalogue = await self._shelf.current()
@@ -161,6 +170,18 @@ class Subscriptions:
         )
         return name
 
+    @traced("service subscriptions.pause")
+    async def pause(self, visit: Visit, *, paused: bool, subscription_id: int = ALL) -> tuple[Watched, ...] | None:
+        """Pause a subscription, or all (0), or watch again; return all as they are then, None without such a one."""
+        async with self._work() as work:
+            own = await work.subscriptions.of(visit.person_id)
+            chosen = [each for each in own if subscription_id in (ALL, each.id)]
+            for each in chosen:
+                each.paused = paused
+            await work.commit()
+        return await self.mine(visit) if chosen else None
+
+    @traced("service subscriptions.await_dates")
     async def await_dates(self, visit: Visit, subscription_id: int) -> Watched | None:
         """Take the next typed message for the dates of a subscription (0 is all); None when there is none such."""
         mine = await self.mine(visit)
@@ -171,10 +192,11 @@ class Subscriptions:
             person = await work.people.get(visit.person_id)
             if person is None:
                 return None
-            person.asked_dates_for = subscription_id
+            person.asked_dates_for, person.asked_search, person.calendar_start = subscription_id, False, None
             await work.commit()
         return target
 
+    @traced("service subscriptions.set_dates")
     async def set_dates(self, visit: Visit, dates: DateRange, subscription_id: int | None = None) -> bool:
         """Set the dates of a subscription, of all (0), or (None) of what was asked for; False when it is gone."""
         async with self._work() as work:
@@ -184,7 +206,7 @@ class Subscriptions:
             wanted = person.asked_dates_for if subscription_id is None else subscription_id
             own = await work.subscriptions.of(person.id)
             chosen = [each for each in own if wanted in (ALL, each.id)]
-            person.asked_dates_for = None
+            person.asked_dates_for = person.calendar_start = None
             direction = _direction([DateRange(each.date_from, each.date_to) for each in chosen], dates)
             for each in chosen:
                 each.date_from, each.date_to = dates.start, dates.end
@@ -229,6 +251,7 @@ def _watched(catalogue: Catalogue, subscription: Subscription) -> Watched:
     chosen = subscription.office_ids
     return Watched(
         id=subscription.id,
+        service_id=subscription.service_id,
         service_name=service_name(catalogue, subscription.service_id),
         offices=tuple(
             each.label for each in offices_of(catalogue, subscription.service_id, chosen) if each.id in chosen

@@ -4,17 +4,19 @@ from typing import Final
 
 from opentelemetry.trace import SpanKind
 
-from otel_umami_exporter import use_visitor
+from termin_bot.recording import on_behalf_of
 from termin_bot.services.catalogue import CatalogueShelf, service_name
 from termin_bot.services.clock import Clock
 from termin_bot.services.endings import Endings
-from termin_bot.services.notices import BookingExpired, BookingFailed, BookingSucceeded, Notice
+from termin_bot.services.notices import BookingExpired, BookingFailed, BookingSucceeded, Notice, TimeRunningOut
 from termin_bot.services.people import People
 from termin_bot.services.ports import Blocked, Messenger, Work
+from termin_bot.services.prompting import WARN_SECONDS
 from termin_bot.services.submitting import Booked, Submitting
 from termin_bot.storage import BookingSession, Person
-from termin_bot.tracing import VISITOR, root_span
+from termin_bot.tracing import root_span, say_who
 
+_MINUTE: Final = 60
 RESUME_SECONDS: Final = 15.0
 """How long after an unanswered question to the city the next one comes."""
 
@@ -44,6 +46,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """End what ran out, and take up what was left behind; each of them once."""
+        await self._warn()
         async with self._work() as work:
             overdue = [
                 (booking, person)
@@ -64,17 +67,37 @@ class Sweeper:
             if self._resume_at.get(booking.id, 0.0) <= self._clock():
                 await self._take_up(booking, person)
 
+    async def _warn(self) -> None:
+        """Say once that time is running out, to everybody who holds an appointment."""
+        now = self._clock()
+        async with self._work() as work:
+            ending = [
+                (booking, person)
+                for booking in await work.bookings.running_out(now + WARN_SECONDS)
+                if booking.deadline > now and (person := await work.people.get(booking.person_id)) is not None
+            ]
+            for booking, _ in ending:
+                booking.warned = True
+            await work.commit()
+        for booking, person in ending:
+            with root_span("booking running out") as span, on_behalf_of(person):
+                say_who(span, person.visitor)
+                name = service_name(await self._shelf.current_or_empty(), booking.service_id)
+                minutes = max(1, round((booking.deadline - now) / _MINUTE))
+                notice = TimeRunningOut(service_name=name, held_until=booking.deadline, minutes=minutes)
+                await self._tell(person, notice)
+
     async def _expire(self, booking: BookingSession, person: Person) -> None:
-        with root_span("booking expired") as span, use_visitor(person.visitor):
-            span.set_attribute(VISITOR, person.visitor)
+        with root_span("booking expired") as span, on_behalf_of(person):
+            say_who(span, person.visitor)
             self._endings.expired(booking, person.visitor)
             await self._endings.give_back(booking)
             name = service_name(await self._shelf.current_or_empty(), booking.service_id)
             await self._tell(person, BookingExpired(service_name=name))
 
     async def _take_up(self, booking: BookingSession, person: Person) -> None:
-        with root_span("booking resumed", kind=SpanKind.INTERNAL) as span, use_visitor(person.visitor):
-            span.set_attribute(VISITOR, person.visitor)
+        with root_span("booking resumed", kind=SpanKind.INTERNAL) as span, on_behalf_of(person):
+            say_who(span, person.visitor)
             outcome = await self._submitting.take_up(booking, person.visitor)
             if outcome is None:
                 self._resume_at[booking.id] = self._clock() + RESUME_SECONDS

@@ -5,13 +5,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from otel_umami_exporter import record
-from termin_bot.events import AppointmentCheckBatch, AppointmentFound, SubscriptionRemoved
-from termin_bot.munich import CaptchaMode, Catalogue, MunichError
+from termin_bot.events import AppointmentCheckBatch, AppointmentFound, HealthAlert, SubscriptionRemoved
+from termin_bot.languages import SOURCE, use_language
+from termin_bot.munich import CaptchaMode, Catalogue, MunichBlacklisted, MunichError
+from termin_bot.recording import on_behalf_of, record
 from termin_bot.services.catalogue import CatalogueShelf, offices_of, service_name
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.health import HealthGauge
-from termin_bot.services.notices import DatesOver
+from termin_bot.services.notices import AddressRefused, CityBack, CityBlind, DatesOver, Notice
 from termin_bot.services.notifying import Notifying
 from termin_bot.services.people import People
 from termin_bot.services.polling import Change, Plan, Poller
@@ -41,6 +42,7 @@ class Watching:
         gauge: HealthGauge,
         clock: Clock,
         captcha_mode: CaptchaMode,
+        operators: Sequence[int] = (),
     ) -> None:
         self._work = work
         self._shelf = shelf
@@ -51,9 +53,23 @@ class Watching:
         self._gauge = gauge
         self._clock = clock
         self._captcha_mode = captcha_mode
+        self._operators = operators
+        self._refused = False
+        self._checked_at: dict[int, float] = {}
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the city refuses our address: nothing is asked until the bot is started again."""
+        return self._refused
+
+    def checked_at(self, service_id: int) -> float | None:
+        """Return when the city last answered about a service, epoch seconds; None when not since the start."""
+        return self._checked_at.get(service_id)
 
     async def run_cycle(self) -> None:
-        """Check everything that is watched once; nothing watched, nothing asked."""
+        """Check everything that is watched once; nothing watched, nothing asked; refused by the city, neither."""
+        if self._refused:
+            return
         async with self._work() as work:
             watched = await work.subscriptions.active()
         if watched:
@@ -68,6 +84,7 @@ class Watching:
         except MunichError as error:
             failed = len({(each.service_id, each.offices) for each in watched})
             _log.warning("check cycle: no catalogue: %s", error)
+            self._refused = isinstance(error, MunichBlacklisted)
         else:
             watched = await self._without_outdated(catalogue, watched)
             for plan, subscriptions in self._plans(catalogue, watched).items():
@@ -76,10 +93,7 @@ class Watching:
                 failed += change is None
                 found += 0 if change is None else len(change.appeared)
             await self._forget_old_slots()
-        alert = self._gauge.after_cycle(successful, failed)
-        if alert is not None:
-            _log.error("health alert: %s, %d cycles in a row", alert.alert_type, alert.consecutive_failures)
-            record(alert)
+        await self._note_health(successful, failed)
         record(
             AppointmentCheckBatch(
                 total_checks=successful + failed,
@@ -89,6 +103,28 @@ class Watching:
                 duration_ms=round((self._clock() - began) * _MS),
             )
         )
+
+    async def _note_health(self, successful: int, failed: int) -> None:
+        """Raise the alarm where it is due, and tell the operators; also that it is over."""
+        blind_since = self._gauge.blind_since
+        alert = self._gauge.after_cycle(successful, failed, self._clock())
+        notice: Notice | None = None
+        if self._refused:
+            alert = HealthAlert(alert_type="consecutive_failures", consecutive_failures=self._gauge.failures)
+            notice = AddressRefused()
+        elif alert is not None and self._gauge.blind_since is not None:
+            notice = CityBlind(cycles=alert.consecutive_failures, since=self._gauge.blind_since)
+        elif blind_since is not None and not self._gauge.is_blind:
+            _log.warning("the city answers again")
+            notice = CityBack(since=blind_since)
+        if alert is not None:
+            _log.error("health alert: %s, %d cycles in a row", alert.alert_type, alert.consecutive_failures)
+            record(alert)
+        if notice is not None:
+            for telegram_id in self._operators:
+                operator = await self._people.find(telegram_id)
+                with use_language(SOURCE if operator is None else operator.language):
+                    await self._messenger.send(telegram_id, notice)
 
     def _plans(self, catalogue: Catalogue, watched: Sequence[Subscription]) -> Plans:
         plans: Plans = defaultdict(list)
@@ -106,7 +142,9 @@ class Watching:
             except MunichError as error:
                 mark_failed(current, error)
                 _log.warning("check of service %d failed: %s", plan.service_id, error)
+                self._refused = self._refused or isinstance(error, MunichBlacklisted)
                 return None
+            self._checked_at[plan.service_id] = self._clock()
             await self._record_found(catalogue, plan, change)
             await self._notifying.tell([each.id for each in subscriptions], catalogue)
             return change
@@ -157,7 +195,8 @@ class Watching:
             ),
             visitor=found[1].visitor,
         )
-        outcome = await self._messenger.send(found[1].telegram_id, DatesOver(service_name=name))
+        with on_behalf_of(found[1]):
+            outcome = await self._messenger.send(found[1].telegram_id, DatesOver(service_name=name))
         if isinstance(outcome, Blocked):
             await self._people.blocked(found[1].telegram_id)
 

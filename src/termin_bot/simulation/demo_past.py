@@ -28,8 +28,8 @@ async def remember(database_url: str, parts: Iterable[Part], now: float) -> None
                 person = await work.people.add(
                     Person(
                         telegram_id=part.identity.telegram_id,
-                        visitor=secrets.token_urlsafe(18),
-                        language="de",
+                        pseudonym=secrets.token_urlsafe(18),
+                        language="en",
                         registered_at=now - _REGISTERED_DAYS_AGO * DAY_SECONDS,
                         last_seen_at=now - _SEEN_DAYS_AGO * DAY_SECONDS,
                         last_command_at=now - _SEEN_DAYS_AGO * DAY_SECONDS,

@@ -124,7 +124,7 @@ class SimulatedTelegram:
         id: int | None = None,  # noqa: A002  Telegram's word, and the callers'
         first_name: str = "Anna",
         username: str | None = None,
-        language_code: str | None = "de",
+        language_code: str | None = "en",
     ) -> Person:
         """Return the person with that id: a new one, or the one already there under these names."""
         if id is None:

@@ -4,6 +4,7 @@ from termin_bot.storage.database import Database, UnitOfWork
 from termin_bot.storage.repositories import SUBMITTING
 from termin_bot.storage.tables import (
     ANY_OFFICE,
+    PRECONFIRMED,
     Appointment,
     BookingSession,
     Person,
@@ -15,6 +16,7 @@ from termin_bot.storage.tables import (
 
 __all__ = [
     "ANY_OFFICE",
+    "PRECONFIRMED",
     "SUBMITTING",
     "Appointment",
     "BookingSession",

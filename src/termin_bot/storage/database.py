@@ -1,16 +1,21 @@
 """The database: one engine, units of work on it, migrations at start."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event
+from opentelemetry import trace
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
+from sqlalchemy import Connection, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from termin_bot.storage.repositories import Bookings, People, Slots, Subscriptions
+from termin_bot.storage.repositories import Appointments, Bookings, People, Slots, Subscriptions
+from termin_bot.storage.sealing import Vault, give_vault, keys_beside
+from termin_bot.tracing import mark_failed, tracer
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE_PRAGMAS = (
@@ -33,35 +38,68 @@ class UnitOfWork:
     subscriptions: Subscriptions
     slots: Slots
     bookings: Bookings
+    appointments: Appointments
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], system: str = "other_sql") -> None:
         self._session = sessions()
+        self._system = system
+        self._span: Span = INVALID_SPAN
         self.people = People(self._session)
         self.subscriptions = Subscriptions(self._session)
         self.slots = Slots(self._session)
         self.bookings = Bookings(self._session)
+        self.appointments = Appointments(self._session)
+
+    async def is_alive(self) -> bool:
+        """Whether the database answers."""
+        return await self._session.scalar(select(1)) == 1
 
     async def commit(self) -> None:
         """Make it so."""
         await self._session.commit()
+        self._span.set_attribute("termin_bot.db.committed", True)  # noqa: FBT003  an attribute's value
 
     async def __aenter__(self) -> Self:
+        # Inside a trace only: the sweeper's looks of every second are nobody's business.
+        if trace.get_current_span().get_span_context().is_valid:
+            self._span = tracer.start_span("db transaction", kind=SpanKind.CLIENT, attributes=self._attributes())
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, _kind: type[BaseException] | None, error: BaseException | None, _place: TracebackType | None
     ) -> None:
-        await self._session.close()  # rolls back what was not committed
+        try:
+            await self._session.close()  # rolls back what was not committed
+        finally:
+            if error is not None:
+                mark_failed(self._span, error)
+            self._span.end()
+
+    def _attributes(self) -> dict[str, str | bool]:
+        return {
+            "db.system.name": self._system,
+            "db.operation.name": "transaction",
+            "termin_bot.db.committed": False,
+        }
 
 
 class Database:
-    """Where the bot's rows are; SQLite and PostgreSQL by the URL."""
+    """
+    Where the bot's rows are; SQLite and PostgreSQL by the URL.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: an asynchronous SQLAlchemy URL.
+        keys: for what is sealed, newest first; without any, the key that lies beside the SQLite file.
+
+    """
+
+    def __init__(self, url: str, *, keys: Sequence[str] = ()) -> None:
         parsed = make_url(url)
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
+        file: Path | None = None
         if self._is_sqlite and parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            file = Path(parsed.database)
+            file.parent.mkdir(parents=True, exist_ok=True)
         # hide_parameters: an error must not show what a person typed.
         # One connection to SQLite: it lets one writer in at a time anyway, and here they wait in turn, at no cost.
         pool = {"pool_size": 1, "max_overflow": 0} if self._is_sqlite else {}
@@ -69,11 +107,12 @@ class Database:
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        give_vault(self._engine.sync_engine.dialect, Vault(keys or keys_beside(file)))
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     def work(self) -> UnitOfWork:
         """Begin a unit of work: `async with database.work() as work`."""
-        return UnitOfWork(self._sessions)
+        return UnitOfWork(self._sessions, self._engine.dialect.name)
 
     async def migrate(self) -> None:
         """Bring the schema up to date."""

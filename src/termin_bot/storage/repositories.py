@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from termin_bot.munich import Slot
@@ -32,6 +32,14 @@ class People:
         self._session.add(person)
         await self._session.flush()
         return person
+
+    async def idle_since(self, before: float) -> Sequence[Person]:
+        """Return who blocked the bot before *before*, or was last seen before it and watches nothing."""
+        watches = select(Subscription.id).where(Subscription.person_id == Person.id, Subscription.paused.is_(False))
+        booked = select(Appointment.id).where(Appointment.person_id == Person.id)
+        has_left = Person.blocked_at < before
+        is_idle = (Person.last_seen_at < before) & ~watches.exists() & ~booked.exists()
+        return (await self._session.scalars(select(Person).where(has_left | is_idle).order_by(Person.id))).all()
 
     async def delete(self, person_id: int) -> None:
         """Delete a person and, through the foreign keys, everything about them."""
@@ -67,6 +75,17 @@ class Subscriptions:
             .join(Person)
             .where(Person.blocked_at.is_(None), Subscription.paused.is_(False))
             .order_by(Subscription.service_id, Subscription.id)
+        )
+        return (await self._session.scalars(query)).all()
+
+    async def popular(self, *, at_least: int) -> Sequence[int]:
+        """Return the services that at least so many people watch, the most watched first."""
+        watchers = func.count(Subscription.id)
+        query = (
+            select(Subscription.service_id)
+            .group_by(Subscription.service_id)
+            .having(watchers >= at_least)
+            .order_by(watchers.desc(), Subscription.service_id)
         )
         return (await self._session.scalars(query)).all()
 
@@ -118,13 +137,17 @@ class Slots:
             for each in slot_ids
         )
 
+    async def forget_past(self, before: float) -> None:
+        """Delete slots that began before *before*, whoever was told of them."""
+        await self._session.execute(delete(SlotRow).where(SlotRow.start < before))
+
     async def forget(self, before: float) -> None:
         """Delete slots that have been gone since before *before*."""
         await self._session.execute(delete(SlotRow).where(SlotRow.gone_at < before))
 
 
 class Bookings:
-    """Bookings under way, and appointments that came of them."""
+    """Bookings under way."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
@@ -159,6 +182,51 @@ class Bookings:
         """Return the bookings that the city was being asked about."""
         return (await self._session.scalars(select(BookingSession).where(BookingSession.step == SUBMITTING))).all()
 
-    def book(self, appointment: Appointment) -> None:
+    async def running_out(self, before: float) -> Sequence[BookingSession]:
+        """Return the bookings that hold an appointment, end before *before* and whose people do not know it yet."""
+        query = select(BookingSession).where(
+            BookingSession.deadline <= before,
+            BookingSession.warned.is_(False),
+            BookingSession.process_id.is_not(None),
+            BookingSession.step != SUBMITTING,
+        )
+        return (await self._session.scalars(query)).all()
+
+
+class Appointments:
+    """What came of bookings."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, appointment: Appointment) -> None:
         """Keep an appointment."""
         self._session.add(appointment)
+
+    async def of(self, person_id: int, since: float = 0.0) -> Sequence[Appointment]:
+        """Return a person's appointments that begin after *since*, soonest first."""
+        query = select(Appointment).where(Appointment.person_id == person_id, Appointment.start > since)
+        return (await self._session.scalars(query.order_by(Appointment.start, Appointment.id))).all()
+
+    async def own(self, person_id: int, appointment_id: int) -> Appointment | None:
+        """Return an appointment, if it is this person's."""
+        found = await self._session.get(Appointment, appointment_id)
+        return found if found is not None and found.person_id == person_id else None
+
+    async def get(self, appointment_id: int) -> Appointment | None:
+        """Return an appointment by row id."""
+        return await self._session.get(Appointment, appointment_id)
+
+    async def to_look_at(self, now: float) -> Sequence[Appointment]:
+        """Return the appointments whose turn it is to be asked after, the longest due first."""
+        query = select(Appointment).where(Appointment.look_at <= now).order_by(Appointment.look_at, Appointment.id)
+        return (await self._session.scalars(query)).all()
+
+    async def forget_past(self, before: float) -> None:
+        """Delete appointments that began before *before*."""
+        await self._session.execute(delete(Appointment).where(Appointment.start < before))
+
+    async def forget_credentials(self, now: float) -> None:
+        """Delete what opens an appointment that has begun."""
+        query = update(Appointment).where(Appointment.start <= now, Appointment.auth_key.is_not(None))
+        await self._session.execute(query.values(process_id=None, auth_key=None, look_at=None))

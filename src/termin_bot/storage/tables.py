@@ -5,16 +5,20 @@ What the bot keeps. Everything about a person hangs on `person` and goes with it
             ├─ booking_session                        (one at a time; purged when it ends)
             └─ appointment
 
-Moments are epoch seconds. Ids that appear in buttons are never used twice.
+Moments are epoch seconds. Ids that appear in buttons are never used twice. What people type into a booking, and the
+city's credentials, are sealed: encrypted in the database, plain in a row in memory.
 """
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Date, Double, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Date, Double, ForeignKey, Index, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from termin_bot.storage.sealing import Sealed, SealedInt
+
 ANY_OFFICE = ""
+PRECONFIRMED: Final = "preconfirmed"
 
 
 class Table(DeclarativeBase):
@@ -35,14 +39,14 @@ class Table(DeclarativeBase):
 
 
 class Person(Table):
-    """Somebody who sent /start. *visitor* is random: nothing outside this row joins it to a Telegram account."""
+    """Somebody who sent /start. *pseudonym* is random: nothing outside this row joins it to a Telegram account."""
 
     __tablename__ = "person"
     __table_args__: Any = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     telegram_id: Mapped[int] = mapped_column(BigInteger, unique=True)
-    visitor: Mapped[str] = mapped_column(String(50), unique=True)
+    pseudonym: Mapped[str] = mapped_column("visitor", String(50), unique=True)
     language: Mapped[str] = mapped_column(String(16))
     registered_at: Mapped[float] = mapped_column(Double)
     last_seen_at: Mapped[float] = mapped_column(Double)
@@ -50,6 +54,20 @@ class Person(Table):
     blocked_at: Mapped[float | None] = mapped_column(Double)
     asked_dates_for: Mapped[int | None]
     """The subscription whose dates the next typed message sets; 0 is all, None is that nothing was asked."""
+    quiet_from: Mapped[int | None]
+    quiet_until: Mapped[int | None]
+    """The hours (0 to 23, on Munich's clock) between which nothing may ring; None is never quiet."""
+    analytics: Mapped[bool] = mapped_column(default=True)
+    """Whether the person is counted."""
+    asked_search: Mapped[bool] = mapped_column(default=False)
+    """Whether the next typed message is a part of a service's name."""
+    calendar_start: Mapped[date | None] = mapped_column(Date)
+    """The first day of a range that is being chosen on a calendar."""
+
+    @property
+    def visitor(self) -> str | None:
+        """The pseudonym for events; None is a person who does not want to be counted."""
+        return self.pseudonym if self.analytics else None
 
 
 class Subscription(Table):
@@ -72,6 +90,9 @@ class Subscription(Table):
     notice_sent_at: Mapped[float | None] = mapped_column(Double)
     reminded: Mapped[bool] = mapped_column(default=False)
     last_free_at: Mapped[float | None] = mapped_column(Double)
+    pushes: Mapped[int] = mapped_column(default=0)
+    pushed_on: Mapped[date | None] = mapped_column(Date)
+    """The day in Munich that *pushes* counts."""
 
     @property
     def office_ids(self) -> tuple[int, ...]:
@@ -135,17 +156,26 @@ class BookingSession(Table):
     deadline: Mapped[float] = mapped_column(Double, index=True)
     trace_id: Mapped[str] = mapped_column(String(32))
     span_id: Mapped[str] = mapped_column(String(16))
-    process_id: Mapped[int | None] = mapped_column(BigInteger)
-    auth_key: Mapped[str | None] = mapped_column(Text)
-    name: Mapped[str | None] = mapped_column(Text)
-    email: Mapped[str | None] = mapped_column(Text)
-    telephone: Mapped[str | None] = mapped_column(Text)
-    custom_text: Mapped[str | None] = mapped_column(Text)
-    custom_text2: Mapped[str | None] = mapped_column(Text)
+    process_id: Mapped[int | None] = mapped_column(SealedInt)
+    auth_key: Mapped[str | None] = mapped_column(Sealed)
+    name: Mapped[str | None] = mapped_column(Sealed)
+    email: Mapped[str | None] = mapped_column(Sealed)
+    telephone: Mapped[str | None] = mapped_column(Sealed)
+    custom_text: Mapped[str | None] = mapped_column(Sealed)
+    custom_text2: Mapped[str | None] = mapped_column(Sealed)
+    alias: Mapped[str] = mapped_column(String(50), default="")
+    """Random: stands for the booking where events that name a service do not tell who it is."""
+    warned: Mapped[bool] = mapped_column(default=False)
+    """Whether the person heard that time is running out, or never will because there was little from the start."""
 
 
 class Appointment(Table):
-    """An appointment that the bot booked, without its credentials: the city's mail has what the citizen needs."""
+    """
+    An appointment that the bot booked, and what it needs to ask after it or to cancel it.
+
+    preconfirmed ──the citizen opens the link──► confirmed      credentials are kept until the appointment
+         └── expired (not opened in time) or cancelled ◄──┘      credentials are deleted at once
+    """
 
     __tablename__ = "appointment"
     __table_args__: Any = ({"sqlite_autoincrement": True},)
@@ -156,3 +186,9 @@ class Appointment(Table):
     office_id: Mapped[int] = mapped_column(BigInteger)
     start: Mapped[int] = mapped_column(BigInteger)
     booked_at: Mapped[float] = mapped_column(Double)
+    state: Mapped[str] = mapped_column(String(16), default=PRECONFIRMED)
+    process_id: Mapped[int | None] = mapped_column(SealedInt)
+    auth_key: Mapped[str | None] = mapped_column(Sealed)
+    activate_by: Mapped[float | None] = mapped_column(Double)
+    look_at: Mapped[float | None] = mapped_column(Double, index=True)
+    """When the city is asked next whether the link was opened; None when it need not be asked any more."""
