@@ -20,6 +20,7 @@ from .telegram_bell import Bell
 
 _MS: Final = 1_000_000
 _EVENT_NAMES: Final = frozenset(each.name for each in TAXONOMY.events)
+_TELEGRAM_REFUSES: Final = ("telegram ", "notification")  # who blocks the bot makes these fail; the bot records it
 _OPERATION_NAMES: Final = frozenset(OPERATIONS)
 
 
@@ -103,7 +104,7 @@ class Watch(SpanProcessor):
             if span.name in _OPERATION_NAMES and isinstance(visitor, str):
                 self.views += 1
                 self.visitors.add(visitor)
-        if span.status.status_code is StatusCode.ERROR:
+        if span.status.status_code is StatusCode.ERROR and not span.name.startswith(_TELEGRAM_REFUSES):
             self.trouble(f"the span '{span.name}' failed: {attributes.get(ERROR_TYPE, 'unknown')}")
 
 
