@@ -96,6 +96,12 @@ class World:
         await self.telegram.settled(patience=15, quiet=0.06)
         return person.last.text
 
+    async def handled(self, name: str) -> None:
+        """Wait until an operation of that name has ended: for updates that nobody answers, such as a block."""
+        async with asyncio.timeout(10):
+            while not self.spans(name):  # noqa: ASYNC110  an exporter tells nobody when a span ends
+                await asyncio.sleep(0)
+
     def spans(self, name: str) -> list[ReadableSpan]:
         """Return the finished spans of that name."""
         return [span for span in self.exporter.get_finished_spans() if span.name == name]
