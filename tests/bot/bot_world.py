@@ -96,10 +96,10 @@ class World:
         await self.telegram.settled(patience=15, quiet=0.06)
         return person.last.text
 
-    async def traced(self, name: str) -> None:
-        """Wait until the bot is done with an update of that operation which it does not answer."""
+    async def handled(self, name: str) -> None:
+        """Wait until an operation of that name has ended: for updates that nobody answers, such as a block."""
         async with asyncio.timeout(10):
-            while not self.spans(name):  # noqa: ASYNC110  # the exporter is filled in this loop, it has no bell
+            while not self.spans(name):  # noqa: ASYNC110  an exporter tells nobody when a span ends
                 await asyncio.sleep(0)
 
     def spans(self, name: str) -> list[ReadableSpan]:

@@ -73,6 +73,20 @@ class Stage:
             self.world.clock.pass_(minutes=2)
             await self.bot.watch_once()
 
+    async def block(self, person: Person) -> None:
+        """Have a person block the bot, and wait until the bot is done with that."""
+        await person.block()
+        await self._noticed()
+
+    async def unblock(self, person: Person) -> None:
+        """Have a person let the bot in again, and wait until the bot is done with that."""
+        await person.unblock()
+        await self._noticed()
+
+    async def _noticed(self) -> None:
+        await self.world.telegram.settled(patience=0.2)  # fetched: nobody is answered, so no more can be seen there
+        await self.bot.application.update_queue.join()
+
     async def visitor(self, person: Person) -> str | None:
         """Return the pseudonym in the person's row."""
         async with self.bot.database.work() as work:
@@ -116,19 +130,16 @@ async def user_stopped(stage: Stage) -> Expected:
 async def user_blocked_bot(stage: Stage) -> Expected:
     """Cause it: the person blocks the bot."""
     anna = await stage.person()
-    await anna.block()
-    await stage.world.telegram.settled(patience=0.3)
+    await stage.block(anna)
     return Expected({"last_command_timestamp": REGISTERED_AT}, await stage.visitor(anna))
 
 
 async def user_unblocked(stage: Stage) -> Expected:
     """Cause it: the person lets the bot in again, two days later."""
     anna = await stage.person()
-    await anna.block()
-    await stage.world.telegram.settled(patience=0.3)
+    await stage.block(anna)
     stage.world.clock.pass_(days=2)
-    await anna.unblock()
-    await stage.world.telegram.settled(patience=0.3)
+    await stage.unblock(anna)
     return Expected({"days_blocked": 2}, await stage.visitor(anna))
 
 

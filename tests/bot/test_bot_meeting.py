@@ -110,10 +110,10 @@ async def test_blocking_is_noticed_once_and_ends_with_any_sign_of_life(world: Wo
     await world.say(anna, "/start")
 
     await anna.block()
-    await world.traced("blocked")
+    await world.handled("blocked")
     world.clock.pass_(days=3)
     await anna.unblock()
-    await world.traced("unblocked")
+    await world.handled("unblocked")
     await world.say(anna, "/help")
 
     blocked = world.only("user_blocked_bot")

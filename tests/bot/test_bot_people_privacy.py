@@ -53,7 +53,7 @@ async def test_who_is_not_counted_leaves_no_event_and_everything_works(world: Wo
     for command in ("/help", "/status", "/setdates", "/cancel", "/export", "/pause", "/resume", "/whatever"):
         await world.say(anna, command)
     await anna.block()
-    await world.telegram.settled(patience=0.2)
+    await world.handled("blocked")
     await anna.unblock()
     await world.say(anna, "/start")
     await world.say(anna, "/stop")
@@ -216,7 +216,7 @@ async def test_what_is_old_is_forgotten_without_being_asked(world: World, bot: B
     await ben.press_data("s:1071896")
     await world.telegram.settled()
     await ben.block()
-    await world.telegram.settled(patience=0.2)
+    await world.handled("blocked")
 
     world.clock.pass_(days=89)
     await bot.sweep_once()

@@ -77,6 +77,7 @@ def test_separators_are_taken_out_of_telephone_numbers() -> None:
         ("Ày-Şe O'Neill", None),
         ("", "empty"),
         (" \n ", "empty"),
+        ("<b> </b>", "empty"),
         ("Ada\nLovelace", "malformed"),
         ("A" * 101, "too_long"),
     ],

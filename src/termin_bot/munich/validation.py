@@ -24,8 +24,8 @@ _TAG: Final = re.compile(r"<[^>]*>")
 def validate_name(text: str) -> Reason | None:
     """Return why the city would refuse this name, or None."""
     name = text.strip()
-    if not name:
-        return "empty"
+    if not _TAG.sub("", name).strip():
+        return "empty"  # the city takes HTML out before it looks
     if len(name) > MAX_NAME:
         return "too_long"
     return "malformed" if any(not character.isprintable() for character in name) else None
