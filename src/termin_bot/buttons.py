@@ -7,8 +7,9 @@ Callback data is at most 64 bytes and holds row ids and catalogue ids only: neve
 from dataclasses import dataclass, fields
 from typing import Final, Literal, get_args
 
-from termin_bot.events import ButtonContext, ButtonId
+from termin_bot.events import ButtonContext
 from termin_bot.languages import Language
+from termin_bot.operations import ButtonId
 from termin_bot.services.kinds import Category
 
 LIMIT_BYTES: Final = 64

@@ -4,7 +4,7 @@ The names of the bot's operations: one CONSUMER root span per Telegram update, n
 They are page views in Umami, so they are a closed list: what a person typed is never part of a name.
 """
 
-from typing import Final
+from typing import Final, Literal, get_args
 
 COMMANDS: Final = (
     "start",
@@ -26,7 +26,7 @@ COMMANDS: Final = (
     "cancel",
 )
 
-BUTTON_ROUTES: Final = (
+ButtonId = Literal[
     "menu.help",
     "menu.subscribe",
     "menu.myservices",
@@ -80,7 +80,10 @@ BUTTON_ROUTES: Final = (
     "appointments.confirm",
     "appointments.keep",
     "unknown",
-)
+]
+"""The routes of all inline buttons, also what button_clicked says of one."""
+
+BUTTON_ROUTES: Final[tuple[ButtonId, ...]] = get_args(ButtonId)
 
 CONVERSATIONS: Final = {
     "name_entry": "conversation booking.name",
