@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, Tr
 from opentelemetry.trace import SpanKind, use_span
 from road import TAXONOMY, WEBSITE, KitchenClosed, OrderPlaced, ended, numbers, payload, provider, road
 
-import otel_umami_exporter
 from otel_umami_exporter import (
     AlwaysRecord,
     SettingsError,
@@ -397,33 +396,6 @@ def test_use_visitor_holds_inside_its_block() -> None:
         ("order_placed", "berta"),
     ]
     assert [each.visitor for each in captured[3:]] == [None, None]
-
-
-def test_the_public_names_are_these() -> None:
-    """A new one is a decision."""
-    expected = {
-        "AlwaysRecord",
-        "Event",
-        "Form",
-        "Pipeline",
-        "Privacy",
-        "Prop",
-        "SettingsError",
-        "SpoolError",
-        "SpoolUnavailable",
-        "Taxonomy",
-        "TaxonomyError",
-        "UmamiExporterError",
-        "UmamiLogRecordExporter",
-        "UmamiSpanExporter",
-        "UmamiSpanProcessor",
-        "__version__",
-        "record",
-        "use_visitor",
-    }
-
-    assert expected == set(otel_umami_exporter.__all__)
-    assert all(hasattr(otel_umami_exporter, name) for name in expected)
 
 
 @pytest.mark.parametrize("hostile", [None, {}, {"number": float("nan")}, {"number": 1, "dish": "x\x00\ud800" * 500}])
