@@ -30,7 +30,7 @@ from otel_umami_exporter.record import VISITOR
 
 settings.register_profile("umami", max_examples=60, deadline=None)
 settings.register_profile("umami-ci", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-IS_CI: Final = os.environ.get("CI") == "true" or os.environ.get("HYPOTHESIS_PROFILE") == "ci"
+IS_CI: Final = os.environ.get("HYPOTHESIS_PROFILE") == "ci"
 PROFILE: Final = settings.get_profile("umami-ci" if IS_CI else "umami")
 
 
