@@ -126,7 +126,7 @@ INTERNAL_BOARD: Final = Board(
             Table("Captchas solved and failed", of=CAPTCHAS, over="7day", limit=5),
         ],
         [
-            Table("Commands", of=COMMANDS, over="30day", limit=10),
+            Table("Commands", of=COMMANDS, over="30day", limit=20),  # the most that Umami lists
             Metric("People who blocked the bot", of=UserBlockedBot, over="30day"),
         ],
         [Chart("Registered against stopped", of=USERS, over="30day")],

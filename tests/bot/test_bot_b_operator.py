@@ -3,7 +3,6 @@
 import logging
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -260,13 +259,12 @@ async def test_the_check_cycle_is_a_trace_with_a_child_per_service(world: World,
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[InMemoryMetricReader]:
+def reader() -> InMemoryMetricReader:
     """Read the bot's metrics, through the public API."""
     reader = InMemoryMetricReader()
-    provider = MeterProvider([reader], shutdown_on_exit=False)
-    metrics.set_meter_provider(provider)
-    yield reader
-    provider.shutdown()
+    # It stays: the global provider can be set once, and one that was shut down warns each later test that measures.
+    metrics.set_meter_provider(MeterProvider([reader], shutdown_on_exit=False))
+    return reader
 
 
 @pytest.mark.usefixtures("bot")
