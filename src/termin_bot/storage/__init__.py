@@ -6,6 +6,7 @@ from termin_bot.storage.tables import (
     ANY_OFFICE,
     PRECONFIRMED,
     Appointment,
+    Arrival,
     BookingSession,
     Person,
     SlotRow,
@@ -13,16 +14,22 @@ from termin_bot.storage.tables import (
     Table,
     ToldSlot,
 )
+from termin_bot.storage.trouble import StorageAwayError, StorageError, StorageFullError, StorageReadOnlyError
 
 __all__ = [
     "ANY_OFFICE",
     "PRECONFIRMED",
     "SUBMITTING",
     "Appointment",
+    "Arrival",
     "BookingSession",
     "Database",
     "Person",
     "SlotRow",
+    "StorageAwayError",
+    "StorageError",
+    "StorageFullError",
+    "StorageReadOnlyError",
     "Subscription",
     "Table",
     "ToldSlot",

@@ -1,20 +1,23 @@
 """The database: one engine, units of work on it, migrations at start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from alembic import command
 from alembic.config import Config
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
-from sqlalchemy import Connection, event, select
+from sqlalchemy import URL, Connection, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from termin_bot.storage.repositories import Appointments, Bookings, People, Slots, Subscriptions
 from termin_bot.storage.sealing import Vault, give_vault, keys_beside
+from termin_bot.storage.sharing import Arrivals, Instances, SharedThings
+from termin_bot.storage.trouble import StorageError, trouble_of
 from termin_bot.tracing import mark_failed, tracer
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -25,6 +28,13 @@ _SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA secure_delete=ON",  # what a person typed is overwritten, not only unlinked
 )
+_POSTGRESQL_POOL: Final[dict[str, Any]] = {
+    "pool_size": 10,
+    "max_overflow": 10,
+    "pool_timeout": 10,  # seconds; then the database counts as away, and the work is tried again
+    "connect_args": {"timeout": 5, "command_timeout": 20},
+}
+_MIGRATING: Final = 7_365_101  # any number: several instances that start at once migrate one after the other
 
 
 class UnitOfWork:
@@ -32,6 +42,7 @@ class UnitOfWork:
     One transaction: what is not committed did not happen.
 
     Never wait for the network inside one: on SQLite everybody else waits for its end.
+    What is wrong with the database itself leaves the block as a StorageError.
     """
 
     people: People
@@ -39,6 +50,9 @@ class UnitOfWork:
     slots: Slots
     bookings: Bookings
     appointments: Appointments
+    instances: Instances
+    arrivals: Arrivals
+    shared: SharedThings
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], system: str = "other_sql") -> None:
         self._session = sessions()
@@ -49,6 +63,9 @@ class UnitOfWork:
         self.slots = Slots(self._session)
         self.bookings = Bookings(self._session)
         self.appointments = Appointments(self._session)
+        self.instances = Instances(self._session)
+        self.arrivals = Arrivals(self._session)
+        self.shared = SharedThings(self._session)
 
     async def is_alive(self) -> bool:
         """Whether the database answers."""
@@ -68,12 +85,19 @@ class UnitOfWork:
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _place: TracebackType | None
     ) -> None:
+        trouble = None if error is None else trouble_of(error)
         try:
             await self._session.close()  # rolls back what was not committed
+        except Exception as failed:
+            trouble = trouble or trouble_of(failed)
+            if trouble is None:
+                raise
         finally:
             if error is not None:
-                mark_failed(self._span, error)
+                mark_failed(self._span, trouble or error)
             self._span.end()
+        if trouble is not None:
+            raise trouble from None
 
     def _attributes(self) -> dict[str, str | bool]:
         return {
@@ -88,26 +112,28 @@ class Database:
     Where the bot's rows are; SQLite and PostgreSQL by the URL.
 
     Args:
-        url: an asynchronous SQLAlchemy URL.
+        url: an SQLAlchemy URL, asynchronous or `postgresql://`.
         keys: for what is sealed, newest first; without any, the key that lies beside the SQLite file.
 
     """
 
     def __init__(self, url: str, *, keys: Sequence[str] = ()) -> None:
-        parsed = make_url(url)
+        parsed = asynchronous(url)
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
         file: Path | None = None
         if self._is_sqlite and parsed.database and parsed.database != ":memory:":
             file = Path(parsed.database)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            with _clearly():
+                file.parent.mkdir(parents=True, exist_ok=True)
         # hide_parameters: an error must not show what a person typed.
         # One connection to SQLite: it lets one writer in at a time anyway, and here they wait in turn, at no cost.
-        pool = {"pool_size": 1, "max_overflow": 0} if self._is_sqlite else {}
+        pool = {"pool_size": 1, "max_overflow": 0} if self._is_sqlite else _POSTGRESQL_POOL
         self._engine: AsyncEngine = create_async_engine(parsed, hide_parameters=True, **pool)
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-        give_vault(self._engine.sync_engine.dialect, Vault(keys or keys_beside(file)))
+        with _clearly():
+            give_vault(self._engine.sync_engine.dialect, Vault(keys or keys_beside(file)))
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     def work(self) -> UnitOfWork:
@@ -115,18 +141,62 @@ class Database:
         return UnitOfWork(self._sessions, self._engine.dialect.name)
 
     async def migrate(self) -> None:
-        """Bring the schema up to date."""
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+        """
+        Bring the schema up to date, one instance after the other.
+
+        Raises:
+            StorageError: the database cannot be reached, or nothing can be written there.
+        """
+        with _clearly():
+            async with self._engine.begin() as connection:
+                if self.is_shared:
+                    await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
+                await connection.run_sync(_upgrade)
+
+    async def is_alive(self) -> bool:
+        """Whether the database answers."""
+        try:
+            async with self.work() as work:
+                return await work.is_alive()
+        except StorageError:
+            return False
 
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other instances may be at work on it; an SQLite file is one instance's."""
+        return not self._is_sqlite
+
+    @property
     def engine(self) -> AsyncEngine:
         """The engine, for tools that look at the schema."""
         return self._engine
+
+
+def asynchronous(url: str) -> URL:
+    """Return *url* for the drivers that we use; what libpq calls `sslmode` is `ssl` to them."""
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+asyncpg")
+    if parsed.drivername == "postgresql+asyncpg" and "sslmode" in parsed.query:
+        mode = parsed.query["sslmode"]
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return parsed
+
+
+@contextmanager
+def _clearly() -> Iterator[None]:
+    """Say what is wrong with the database in words for the operator."""
+    try:
+        yield
+    except Exception as error:
+        trouble = trouble_of(error)
+        if trouble is None:
+            raise
+        raise trouble from None
 
 
 def _upgrade(connection: Connection) -> None:
