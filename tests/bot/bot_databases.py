@@ -8,11 +8,14 @@ from pathlib import Path
 
 import asyncpg
 from bot_world import KEY
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
-from termin_bot.storage import Database
+from termin_bot.settings import Settings
+from termin_bot.storage import Database, Table
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "postgres.sh"
+NOBODYS = ("slot", "arrival", "instance", "lease", "shared")
+"""The tables that do not hang on a person; what is in them may not point at one either, once it is done with."""
 _TEMPLATE = "migrated"
 _numbers = count(1)
 _with_template: set[str] = set()
@@ -58,12 +61,24 @@ async def _make_template(url: str) -> None:
 
 
 @asynccontextmanager
-async def database(url: str) -> AsyncIterator[str]:
-    """Make a migrated database on that server for the block, and yield its address."""
+async def database(url: str, *, empty: bool = False) -> AsyncIterator[str]:
+    """Make a database on that server for the block, migrated or *empty*, and yield its address."""
     await _make_template(url)
     name = f"test_{next(_numbers)}"
-    await execute(url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
+    await execute(url, f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else _TEMPLATE} STRATEGY file_copy")
     try:
         yield named(url, name)
     finally:
         await execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def everything_kept(settings: Settings) -> str:
+    """Return every row of every table as it lies there, a line each, after the table's name."""
+    kept = Database(settings.database_url, keys=(KEY,))
+    lines = []
+    async with kept.engine.connect() as connection:
+        for table in Table.metadata.sorted_tables:
+            rows = await connection.execute(text(f"SELECT * FROM {table.name}"))  # noqa: S608  our own names
+            lines += [f"{table.name}: {tuple(row)}" for row in rows]
+    await kept.close()
+    return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Fixtures: what the spans said, a world, and a bot running in it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import bot_databases
@@ -58,16 +58,26 @@ async def database_kind(request: pytest.FixtureRequest, tmp_path: Path) -> Async
 
 
 @pytest.fixture
-def world(tmp_path: Path, exporter: InMemorySpanExporter, database_kind: str) -> World:  # noqa: ARG001  makes the database
+def make_world(tmp_path: Path, exporter: InMemorySpanExporter) -> Callable[[], World]:
+    """Return what makes a quiet Monday noon on this test's database."""
+
+    def make() -> World:
+        clock = ManualClock(NOON.timestamp())
+        return World(
+            telegram=SimulatedTelegram(clock=clock),
+            city=SimulatedCity(clock, rate_rule="off"),
+            clock=clock,
+            settings=settings_for(tmp_path),
+            exporter=exporter,
+        )
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: Callable[[], World], database_kind: str) -> World:  # noqa: ARG001  makes the database
     """Return a quiet Monday noon."""
-    clock = ManualClock(NOON.timestamp())
-    return World(
-        telegram=SimulatedTelegram(clock=clock),
-        city=SimulatedCity(clock, rate_rule="off"),
-        clock=clock,
-        settings=settings_for(tmp_path),
-        exporter=exporter,
-    )
+    return make_world()
 
 
 @pytest.fixture
