@@ -25,6 +25,7 @@ from termin_bot.recording import Behind, unlink_services, use_visitor
 from termin_bot.services.clock import Clock
 from termin_bot.services.patience import Patience
 from termin_bot.services.people import People, Visit
+from termin_bot.storage import StorageError
 from termin_bot.tracing import mark_failed, root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
@@ -234,3 +235,5 @@ def update_failed(span: Span, error: BaseException) -> None:
         place = place.tb_next
     where = "?" if place is None else f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}"
     _log.error("an update failed: %s at %s", type(error).__name__, where)
+    if isinstance(error, StorageError):
+        _log.error("%s", error)  # written for the operator, with nobody's words in it

@@ -70,6 +70,8 @@ class World:
     exporter: InMemorySpanExporter
     running: list[Bot] = field(default_factory=list)
     sleep: Sleep = asyncio.sleep
+    telegram_line: httpx.AsyncBaseTransport | None = None
+    city_line: httpx.AsyncBaseTransport | None = None
 
     @asynccontextmanager
     async def bot(self) -> AsyncIterator[Bot]:
@@ -79,8 +81,8 @@ class World:
             timers="manual",
             clock=self.clock,
             chance=random.Random(7),  # noqa: S311  the same order every time
-            telegram_transport=self.telegram.transport(),
-            munich_transport=httpx.ASGITransport(self.city.app),
+            telegram_transport=self.telegram_line or self.telegram.transport(),
+            munich_transport=self.city_line or httpx.ASGITransport(self.city.app),
             captcha_solver=InlineSolver(),
             sleep=self.sleep,
         )

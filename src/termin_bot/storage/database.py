@@ -122,7 +122,7 @@ class Database:
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
         file: Path | None = None
         if self._is_sqlite and parsed.database and parsed.database != ":memory:":
-            file = Path(parsed.database)
+            file = Path(parsed.database.removeprefix("file:").partition("?")[0])
             with _clearly():
                 file.parent.mkdir(parents=True, exist_ok=True)
         # hide_parameters: an error must not show what a person typed.
