@@ -1,0 +1,89 @@
+"""What a real process owes people when it is stopped or killed: each answer and each notification, once."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from bot_processes import told, town
+from bot_world import EAT, EAT_OFFICE
+
+from otel_umami_exporter.inbox import Inbox, InboxServer
+from termin_bot.services.notifying import IN_FLIGHT
+from termin_bot.simulation.telegram import SimulatedTelegram
+
+THOUSAND = 1000
+KILLED_AT = (150, 400, 700)
+PATIENCE = 120.0
+
+
+@pytest.mark.usefixtures("database_kind")
+async def test_sigterm_finishes_what_is_under_way_and_flushes(tmp_path: Path, inbox: tuple[Inbox, InboxServer]) -> None:
+    """No new updates, running ones finish, events are delivered, within ten seconds; the next start does the rest."""
+    kept, server = inbox
+    website = str(uuid4())
+    analytics = {
+        "ANALYTICS_ENABLED": "true",
+        "OTEL_TRACES_EXPORTER": "umami",
+        "UMAMI_ENDPOINT": server.url,
+        "UMAMI_WEBSITE_ID": website,
+        "UMAMI_SPOOL": str(tmp_path / "spool.db"),
+        "UMAMI_LINGER_SECONDS": "60",  # so that only the flush at the end delivers in time
+    }
+    async with town(tmp_path) as around:
+        people = await around.settle(15)
+        process = await around.start(**analytics)
+        await people[0].send("/help")
+        await people[0].answer(timeout=PATIENCE)
+        for each in people:
+            await each.send("/status")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, said = await process.communicate()
+        assert process.returncode == 0
+        assert b"Traceback" not in said
+        answered = len(around.telegram.calls("sendMessage"))
+        counted = [each for each in kept.events(website) if each.name == "command_executed"]
+        assert len(counted) == answered
+
+        process = await around.start()
+        await around.telegram.until(lambda: all(len(each.inbox) for each in people[1:]), timeout=PATIENCE)
+        await people[0].until(lambda: len(people[0].inbox) == 2, timeout=PATIENCE)
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+        assert [len(each.inbox) for each in people] == [2] + [1] * 14
+
+
+@pytest.mark.endurance
+@pytest.mark.usefixtures("database_kind")
+async def test_a_kill_in_the_middle_of_a_thousand_notifications(tmp_path: Path) -> None:
+    """After three kills everybody has heard of the appointment; once, but for what was on its way at a kill."""
+    async with town(tmp_path) as around:
+        people = await around.settle(THOUSAND)
+        around.city.release(EAT, EAT_OFFICE, [int(time.time()) + 3 * 86_400])
+        for messages in KILLED_AT:
+            process = await around.start()
+            await around.telegram.until(_sent(around.telegram, messages), timeout=PATIENCE)
+            process.kill()
+            await process.communicate()
+        process = await around.start()
+        await around.telegram.until(lambda: min(told(people)) >= 1, timeout=PATIENCE)
+        asked = len(around.city.requests)
+        async with asyncio.timeout(PATIENCE):
+            while len(around.city.requests) < asked + 4:  # noqa: ASYNC110  two more cycles; the city tells nobody
+                await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+
+    heard = told(people)
+    doubled = sum(each - 1 for each in heard)
+    print(f"{THOUSAND} people, {len(KILLED_AT)} kills: {doubled} messages twice")  # noqa: T201  the figure
+    assert min(heard) == 1
+    assert doubled <= len(KILLED_AT) * IN_FLIGHT
+
+
+def _sent(telegram: SimulatedTelegram, messages: int) -> Callable[[], bool]:
+    return lambda: len(telegram.calls("sendMessage")) >= messages
