@@ -169,7 +169,7 @@ async def test_a_full_disk_is_named_and_passes(
         unlucky = await _until_refused(world)
         assert "DATABASE_URL: the disk of the database is full" in caplog.text
         await _limit(bot, "1000000")
-        assert "/subscribe" in await world.say(unlucky, "/start")
+        assert "I watch the City of Munich" in await world.say(unlucky, "/start")
 
 
 async def _limit(bot: Bot, pages: str | None) -> None:
