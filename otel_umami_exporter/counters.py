@@ -7,7 +7,7 @@ from typing import Final, Literal
 from otel_umami_exporter.forks import begin_anew_in_children
 from otel_umami_exporter.gate import LeftOutReason, RejectedReason
 
-LostReason = Literal["spool_unavailable", "span_event_limit", "projection_unavailable", "doubled"]
+LostReason = Literal["spool_unavailable", "span_event_limit", "attribute_limit", "projection_unavailable", "doubled"]
 Reason = RejectedReason | LeftOutReason | LostReason
 
 

@@ -43,6 +43,8 @@ class _SharedRoad:
                     self._pipeline = pipeline_from_environment()
                 except UmamiExporterError as error:
                     _log.error("analytics is off: %s", error)  # one line, no traceback
+                except Exception as error:  # noqa: BLE001  # whatever it is, other exporters must not pay for it
+                    _log.error("analytics is off by a defect of otel-umami-exporter: %s", type(error).__name__)
             if self._pipeline is not None:
                 self._doors += 1
             return self._pipeline
