@@ -45,7 +45,7 @@ from termin_bot.services.subscriptions import Subscriptions
 from termin_bot.services.sweeping import Sweeper
 from termin_bot.services.watching import Watching
 from termin_bot.settings import BotSettingsError, Settings, load
-from termin_bot.storage import Database
+from termin_bot.storage import Database, StorageError
 from termin_bot.telegram_messenger import TelegramMessenger
 from termin_bot.telemetry import Telemetry, configure
 from termin_bot.updates import PersonalUpdateProcessor
@@ -252,6 +252,8 @@ def run(settings: Settings) -> int:
         return asyncio.run(_serve(settings, _delivery_of(telemetry)))
     except InvalidToken:
         return _refuse("TELEGRAM_BOT_TOKEN: Telegram does not know this token")
+    except StorageError as error:
+        return _refuse(str(error))
     except TelegramError as error:
         _log.error("Telegram cannot be reached: %s", type(error).__name__)
         return _EXIT_TROUBLE

@@ -85,6 +85,7 @@ class Bot:
         Bring the database up to date and begin to take updates.
 
         Raises:
+            StorageError: the database cannot be opened.
             telegram.error.TelegramError: Telegram cannot be reached, or does not know the token.
         """
         try:

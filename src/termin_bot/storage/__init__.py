@@ -1,6 +1,6 @@
 """What the bot keeps, and how it is read and written."""
 
-from termin_bot.storage.database import Database, UnitOfWork
+from termin_bot.storage.database import Database, StorageError, UnitOfWork
 from termin_bot.storage.repositories import SUBMITTING
 from termin_bot.storage.tables import (
     ANY_OFFICE,
@@ -23,6 +23,7 @@ __all__ = [
     "Database",
     "Person",
     "SlotRow",
+    "StorageError",
     "Subscription",
     "Table",
     "ToldSlot",

@@ -1,16 +1,19 @@
 """The database: one engine, units of work on it, migrations at start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from sqlalchemy import Connection, event, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from termin_bot.storage.repositories import Appointments, Bookings, People, Slots, Subscriptions
@@ -25,6 +28,10 @@ _SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA secure_delete=ON",  # what a person typed is overwritten, not only unlinked
 )
+
+
+class StorageError(Exception):
+    """The database cannot be opened; the message names the setting, and shows nothing of its value."""
 
 
 class UnitOfWork:
@@ -90,6 +97,8 @@ class Database:
     Args:
         url: an asynchronous SQLAlchemy URL.
         keys: for what is sealed, newest first; without any, the key that lies beside the SQLite file.
+    Raises:
+        StorageError: the file cannot be made.
 
     """
 
@@ -99,7 +108,8 @@ class Database:
         file: Path | None = None
         if self._is_sqlite and parsed.database and parsed.database != ":memory:":
             file = Path(parsed.database)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            with _opening():
+                file.parent.mkdir(parents=True, exist_ok=True)
         # hide_parameters: an error must not show what a person typed.
         # One connection to SQLite: it lets one writer in at a time anyway, and here they wait in turn, at no cost.
         pool = {"pool_size": 1, "max_overflow": 0} if self._is_sqlite else {}
@@ -107,7 +117,9 @@ class Database:
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-        give_vault(self._engine.sync_engine.dialect, Vault(keys or keys_beside(file)))
+        with _opening():
+            found = keys or keys_beside(file)
+        give_vault(self._engine.sync_engine.dialect, Vault(found))
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     def work(self) -> UnitOfWork:
@@ -115,9 +127,15 @@ class Database:
         return UnitOfWork(self._sessions, self._engine.dialect.name)
 
     async def migrate(self) -> None:
-        """Bring the schema up to date."""
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+        """
+        Bring the schema up to date.
+
+        Raises:
+            StorageError: the database cannot be opened, or a newer version of the bot wrote it.
+        """
+        with _opening():
+            async with self._engine.begin() as connection:
+                await connection.run_sync(_upgrade)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -127,6 +145,18 @@ class Database:
     def engine(self) -> AsyncEngine:
         """The engine, for tools that look at the schema."""
         return self._engine
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    """Say in one line what keeps the database from being opened."""
+    try:
+        yield
+    except CommandError as error:
+        raise StorageError("DATABASE_URL: a newer version of the bot wrote this database") from error
+    except (OSError, SQLAlchemyError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        raise StorageError(f"DATABASE_URL: the database cannot be opened ({why})") from error
 
 
 def _upgrade(connection: Connection) -> None:
