@@ -129,7 +129,7 @@ def test_a_spool_that_another_process_holds_keeps_nobody_waiting(
         spool = tmp_path / f"{next(numbers)}.db"
         road = Road(spool, server.url, timing=Timing(), shutdown=False)
         road.record_many(1, range(EVENTS))
-        assert road.pipeline.flush(60.0)
+        assert road.pipeline.flush(300.0)
         with closing(sqlite3.connect(spool, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             road.record(1, EVENTS)

@@ -210,6 +210,14 @@ def test_a_healthy_patient(tmp_path: Path) -> None:
     assert "2 dead letters (P2020)" in str(found[2])
 
 
+@pytest.mark.parametrize(
+    "probe", [httpx.Response(200, text="eyJh.eyJp.c2ln"), httpx.Response(200, json={"cache": "t", "sessionId": "s"})]
+)
+def test_an_umami_that_stores_the_probe_is_healthy_too(tmp_path: Path, probe: httpx.Response) -> None:
+    """An older one, which answers with the token alone, and one that cuts long ids."""
+    assert all(each.is_well for each in checks(tmp_path, umami(probe=probe)))
+
+
 ELSEWHERE = httpx.Response(200, text="<html>")
 AHEAD = httpx.Response(200, json={}, headers={"Date": "Sun, 09 Sep 2001 01:00:00 GMT"})
 UNKNOWN = httpx.Response(400, json={"error": {"message": "Website not found.", "status": 400}})
@@ -225,6 +233,8 @@ AWAY = httpx.Response(500, json={"error": {"status": 500, "errorObject": {"code"
         ("endpoint", "not Umami", umami(heartbeat=ELSEWHERE), {}),
         ("clock", "2800 s ahead", umami(heartbeat=AHEAD), {}),
         ("website", "Website not found", umami(probe=UNKNOWN), {}),
+        ("website", "Website not found", umami(probe=httpx.Response(400, text="Website not found: x.")), {}),
+        ("bot filter", "for a bot", umami(probe=httpx.Response(200, json={})), {}),
         ("bot filter", "for a bot", umami(probe=httpx.Response(200, json={"beep": "boop"})), {}),
         ("website", "ignores", umami(probe=httpx.Response(403, json={})), {}),
         ("database", "P1001", umami(probe=AWAY), {}),

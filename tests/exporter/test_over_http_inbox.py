@@ -125,7 +125,7 @@ def test_a_server_that_hangs_costs_a_batch_twice_at_most(tmp_path: Path, inbox: 
     """It goes on after the client has gone: the one doubtful case."""
     inbox.faults.once(Hang(stored="everything"))
     with inbox.serve() as server:
-        pipeline = sent_to(server.url, tmp_path / "spool", timeout=0.2)
+        pipeline = sent_to(server.url, tmp_path / "spool", timeout=1.5)
         UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1), visitor=None)])
         assert pipeline.flush(20.0)
         pipeline.shutdown()
