@@ -46,6 +46,7 @@ _TRIM_AT_MOST: Final = 300  # events that a writer drops at a time; more would b
 _TIDY_AT_ONCE: Final = 1_000
 _ROWS: Final = 100  # in one statement
 _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
+_LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
 _FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
 
 
@@ -194,9 +195,9 @@ class Spool:
 
         def work(database: sqlite3.Connection) -> Claim:
             rows = database.execute(
-                "SELECT id, body, attempts, accepted_at FROM events WHERE not_before <= ? AND"  # noqa: S608  # ours
-                f" {_FREE} ORDER BY id LIMIT ?",
-                (now, now, limit),
+                "SELECT id, body, attempts, accepted_at FROM events"  # noqa: S608  # ours
+                f" WHERE (not_before <= ? OR not_before > ?) AND {_FREE} ORDER BY id LIMIT ?",
+                (now, now + _LONGEST_PAUSE_SECONDS, now, limit),
             ).fetchall()
             if not rows:
                 return Claim(())

@@ -1,6 +1,11 @@
 """What we ship for the tests of others."""
 
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from opentelemetry import trace
@@ -39,6 +44,34 @@ def test_the_fixture_captures(captured_events: CapturedEvents) -> None:  # pytes
     assert len(captured_events.named("order_placed")) == 1
     captured_events.clear()
     assert list(captured_events) == []
+
+
+def test_the_fixture_is_there_for_a_program_that_names_the_module(tmp_path: Path) -> None:
+    """As docs/testing.md says it: one line in conftest.py, and a fixture with the taxonomy."""
+    here = Path(__file__).parent
+    conftest = """
+        import pytest
+        from road import TAXONOMY
+        pytest_plugins = ["otel_umami_exporter.testing"]
+        umami_taxonomy = pytest.fixture(lambda: TAXONOMY)
+    """
+    test = """
+        from road import KitchenClosed
+        from otel_umami_exporter import record
+        def test_it(captured_events):
+            record(KitchenClosed())
+            assert captured_events.names == ["kitchen_closed"]
+    """
+    (tmp_path / "conftest.py").write_text(dedent(conftest), encoding="utf-8")
+    (tmp_path / "test_it.py").write_text(dedent(test), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+
+    done = subprocess.run(  # noqa: S603  # our own interpreter
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 
 
 def test_captures_are_apart() -> None:
