@@ -1,6 +1,5 @@
 """What we ship for the tests of others."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -48,30 +47,38 @@ def test_the_fixture_captures(captured_events: CapturedEvents) -> None:  # pytes
 
 def test_the_fixture_is_there_for_a_program_that_names_the_module(tmp_path: Path) -> None:
     """As docs/testing.md says it: one line in conftest.py, and a fixture with the taxonomy."""
-    here = Path(__file__).parent
+    shop = """
+        from dataclasses import dataclass
+        from typing import ClassVar
+        from otel_umami_exporter import Event, Taxonomy
+        @dataclass(frozen=True, kw_only=True)
+        class ShopOpened(Event):
+            "The shop opened."
+            name: ClassVar[str] = "shop_opened"
+        TAXONOMY = Taxonomy([ShopOpened])
+    """
     conftest = """
         import pytest
-        from road import TAXONOMY
+        from shop import TAXONOMY
         pytest_plugins = ["otel_umami_exporter.testing"]
         umami_taxonomy = pytest.fixture(lambda: TAXONOMY)
     """
     test = """
-        from road import KitchenClosed
+        from shop import ShopOpened
         from otel_umami_exporter import record
         def test_it(captured_events):
-            record(KitchenClosed())
-            assert captured_events.names == ["kitchen_closed"]
+            record(ShopOpened())
+            assert captured_events.names == ["shop_opened"]
     """
-    (tmp_path / "conftest.py").write_text(dedent(conftest), encoding="utf-8")
-    (tmp_path / "test_it.py").write_text(dedent(test), encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])}
+    for name, text in (("shop.py", shop), ("conftest.py", conftest), ("test_it.py", test)):
+        (tmp_path / name).write_text(dedent(text), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider"]
 
     done = subprocess.run(  # noqa: S603  # our own interpreter
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        command, cwd=tmp_path, capture_output=True, text=True, check=False
     )
 
-    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_captures_are_apart() -> None:
