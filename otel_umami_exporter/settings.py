@@ -299,13 +299,18 @@ def pipeline_from_environment(
             projection_key=None if settings.projection_key is None else settings.projection_key.get_secret_value(),
             spool=path,
             connect=lambda: UmamiClient(address, timeout_seconds=timeout),
-            limits=SpoolLimits(
-                max_events=settings.max_events, max_bytes=settings.max_bytes, max_age_seconds=settings.max_age_seconds
-            ),
+            limits=limits_from(settings),
             timing=timing or timing_from(settings),
         )
     except SpoolError as error:
         raise SpoolError(f"UMAMI_SPOOL: {error}") from error
+
+
+def limits_from(settings: UmamiSettings) -> SpoolLimits:
+    """Return how much may wait; whoever opens a spool to send from it needs them, or would drop by the defaults."""
+    return SpoolLimits(
+        max_events=settings.max_events, max_bytes=settings.max_bytes, max_age_seconds=settings.max_age_seconds
+    )
 
 
 def timing_from(settings: UmamiSettings) -> Timing:

@@ -77,6 +77,24 @@ def test_flush_says_what_it_could_not_deliver(capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out) == {"delivered": 0, "waiting": 1}
 
 
+def test_flush_keeps_the_limits_that_the_program_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, spool: Path
+) -> None:
+    """An event that may wait for a month is not dropped after a week by looking after it."""
+    monkeypatch.setenv("UMAMI_SPOOL_MAX_AGE_SECONDS", str(30 * 86_400))
+    old = Spool(spool)
+    old.put([b'{"n":5}'], time.time() - 8 * 86_400)
+    old.settle(old.claim(1, time.time(), 90.0), Settlement([4]), time.time())
+    old.close()
+
+    assert main(["flush", "--endpoint", "http://127.0.0.1:9", "--timeout", "1"]) == FAULT
+    capsys.readouterr()
+    assert main(["status", "--json"]) == OK
+
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["waiting"], shown["dropped"]) == (1, {})
+
+
 def test_taxonomy_check_write_and_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """`diff` exits 1 when there is a difference."""
     written, page = tmp_path / "taxonomy.json", tmp_path / "events.md"
