@@ -40,7 +40,8 @@ def configure_from_file(path: str) -> FromFile:
     try:
         config = load_config_file(path)
         names_umami = _take_out(config.tracer_provider)
-        if _take_out(config.logger_provider) and not config.logger_provider.processors:
+        logs = config.logger_provider
+        if _take_out(logs) and logs is not None and not logs.processors:
             config.logger_provider = None  # the bot emits no log records of its own
         configure_sdk(config)
     except Exception as error:  # noqa: BLE001  # whatever a foreign parser or constructor raises is one clear line
