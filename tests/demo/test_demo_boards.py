@@ -22,7 +22,7 @@ class Played:
     """A seeded demo that shows its boards: what it summed up, and a reader of the boards."""
 
     def __init__(self, folder: Path) -> None:
-        self._run = start_staying(folder, "--citizens", "12", "--seed", "7")
+        self._run = start_staying(folder, "--citizens", "20", "--seed", "7")
         self.public, self.internal = self._run.until_it_says("/share/"), self._run.until_it_says("/boards/")
         self._run.until_it_says("until you press Ctrl-C")
         self.summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())

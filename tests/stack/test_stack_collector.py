@@ -221,8 +221,9 @@ def test_a_killed_bridge_loses_nothing_and_doubles_no_request(tmp_path: Path, um
 
 def test_the_collector_tells_senders_when_its_queue_is_full(tmp_path: Path) -> None:
     """No bridge and a small queue: a sender is told to wait, and keeps its events."""
-    with Collector(tmp_path, bridge="http://127.0.0.1:1", UMAMI_QUEUE_BYTES="20000") as collector:
-        content = request("full", *(order(number) for number in range(50))).SerializeToString()
+    with Collector(tmp_path, bridge="http://127.0.0.1:1", UMAMI_QUEUE_BYTES="600000") as collector:
+        spans = [order(number, said={"text": "x" * 1_000}) for number in range(50)]
+        content = request("full", *spans).SerializeToString()
         statuses = []
         for _ in range(20):
             answer = httpx.post(

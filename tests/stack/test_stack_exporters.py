@@ -2,23 +2,20 @@
 
 import asyncio
 import json
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stack_bot import greeted
 from stack_kit import (
     ROOT,
-    WEBSITE,
     Bridge,
     Collector,
     Jaeger,
-    Process,
     Silence,
     Umami,
     event_names,
@@ -28,52 +25,8 @@ from stack_kit import (
 )
 
 from termin_bot.events import TAXONOMY
-from termin_bot.simulation.city import SimulatedCity
-from termin_bot.simulation.serving import serve
-from termin_bot.simulation.telegram import DEMO_TOKEN, SimulatedTelegram
 
 pytestmark = pytest.mark.stack
-
-
-class BotProcess(Process):
-    """`python telegram_bot.py` between a simulated Telegram and a simulated city."""
-
-    def __init__(self, folder: Path, telegram: str, city: str, umami: str, env: dict[str, str]) -> None:
-        super().__init__("bot", folder)
-        self._env = {
-            "TELEGRAM_BOT_TOKEN": DEMO_TOKEN,
-            "TELEGRAM_BASE_URL": telegram,
-            "MUNICH_BASE_URL": city,
-            "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'bot.db'}",
-            "UMAMI_ENDPOINT": umami,
-            "UMAMI_WEBSITE_ID": WEBSITE,
-            "UMAMI_SPOOL": str(folder / "bot-spool.db"),
-            "UMAMI_LINGER_SECONDS": "0.05",
-            "OTEL_BSP_SCHEDULE_DELAY": "200",
-            **env,
-        }
-
-    def start(self) -> None:
-        """Start it, and wait until it says that it runs."""
-        self.launch(
-            [sys.executable, ROOT / "telegram_bot.py"], self._env, lambda: "the bot is running" in self.output()
-        )
-
-
-@asynccontextmanager
-async def greeted(folder: Path, umami: str, env: dict[str, str]) -> AsyncIterator[BotProcess]:
-    """Run the bot, have one person send /start, and yield when the bot has answered."""
-    telegram, city = SimulatedTelegram(), SimulatedCity(time.time, rate_rule="off")
-    async with telegram.serve() as telegram_url, serve(city.app) as city_url:
-        bot = BotProcess(folder, telegram_url, city_url, umami, env)
-        try:
-            await asyncio.to_thread(bot.start)
-            person = telegram.person()
-            await person.send("/start")
-            await person.answer(timeout=60)
-            yield bot
-        finally:
-            await asyncio.to_thread(bot.stop)
 
 
 @dataclass(frozen=True)
