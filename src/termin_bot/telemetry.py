@@ -4,6 +4,7 @@ Where spans and events go, decided by OpenTelemetry's own variables; no code cha
     OTEL_TRACES_EXPORTER = umami | otlp | console | none | any name an installed package registered, by commas
     OTEL_EXPORTER_OTLP_PROTOCOL = http/protobuf | grpc
     OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, OTEL_SDK_DISABLED: as OpenTelemetry says
+    OTEL_CONFIG_FILE = a file that says all of it (telemetry_file.py)
 
 A sampler is for traces: business events reach Umami from every span, sampled or not.
 """
@@ -26,6 +27,7 @@ from otel_umami_exporter import AlwaysRecord, Pipeline, SettingsError, UmamiSpan
 from otel_umami_exporter.sampler import always_record_from_environment
 from otel_umami_exporter.settings import pipeline_from_environment
 from termin_bot.events import TAXONOMY
+from termin_bot.telemetry_file import VARIABLE, configure_from_file
 
 _log: Final = logging.getLogger(__name__)
 SERVICE_NAME: Final = "munich-appointment-bot"
@@ -66,10 +68,15 @@ def configure(
         SettingsError: a variable is wrong; the message names it.
         SpoolError: the spool file cannot be opened.
     """
-    names = exporter_names()
-    wants_umami = analytics and UMAMI in names
+    path = os.environ.get(VARIABLE)
+    names = () if path else exporter_names()
+    if path:
+        found = configure_from_file(path)
+        provider, wants_umami = found.provider, analytics and found.names_umami
+    else:
+        wants_umami = analytics and UMAMI in names
+        provider = TracerProvider(resource=resource(), sampler=sampler(record_all=wants_umami), shutdown_on_exit=False)
     pipeline = pipeline_from_environment(TAXONOMY, endpoint=endpoint, website_id=website_id) if wants_umami else None
-    provider = TracerProvider(resource=resource(), sampler=sampler(record_all=wants_umami), shutdown_on_exit=False)
     if pipeline is not None:
         provider.add_span_processor(UmamiSpanProcessor(pipeline=pipeline))
     for name in names:
@@ -77,7 +84,8 @@ def configure(
             provider.add_span_processor(processor_for(name))
     for processor in processors:
         provider.add_span_processor(processor)
-    trace.set_tracer_provider(provider)
+    if not path:
+        trace.set_tracer_provider(provider)
     return Telemetry(provider, pipeline)
 
 
