@@ -9,7 +9,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
 
 from termin_bot import keyboards
-from termin_bot.buttons import encode
+from termin_bot.callback_data import encode
 from termin_bot.screens import Key, Screen
 from termin_bot.services.notices import Attachment, Notice, SlotsFree
 from termin_bot.services.ports import Accepted, Blocked, Failed, NoSuchMessage, Outcome, TooMany

@@ -18,7 +18,7 @@ from telegram import ChatMember, Update
 from telegram.constants import ChatType
 from telegram.ext import BaseUpdateProcessor
 
-from termin_bot import buttons, operations
+from termin_bot import buttons, callback_data, operations
 from termin_bot.languages import Language, language_of, use_language
 from termin_bot.recording import Behind, unlink_services, use_visitor
 from termin_bot.services.clock import Clock
@@ -100,7 +100,7 @@ def route_of(update: Update) -> Route:
         status = update.my_chat_member.new_chat_member.status
         return WasBlocked() if status == ChatMember.BANNED else WasUnblocked()
     if update.callback_query is not None:
-        return ButtonPressed(buttons.parse(update.callback_query.data or ""))
+        return ButtonPressed(callback_data.parse(update.callback_query.data or ""))
     if update.message is None:
         return NotOurs()
     text = update.message.text or ""

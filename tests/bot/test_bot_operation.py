@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from telegram import Message, Update
 from telegram.error import InvalidToken
 
-from termin_bot import buttons, logging_setup, operations
+from termin_bot import buttons, buttons_booking, callback_data, logging_setup, operations
 from termin_bot.app import main, user_agent
 from termin_bot.bot import Bot
 from termin_bot.events import TAXONOMY
@@ -227,19 +227,19 @@ def test_every_button_fits_telegram_and_reads_back() -> None:
         buttons.DatesPreset(largest, "any"),
         buttons.StopConfirm(),
         buttons.StopKeep(),
-        buttons.Book(largest),
-        buttons.PickTime(largest),
-        buttons.SkipQuestion(largest),
-        buttons.ConfirmBooking(largest),
-        buttons.CancelBooking(largest),
-        buttons.ChangeDetail(largest, "name"),
-        buttons.ChangeDetail(largest, "email"),
-        buttons.ChangeTime(largest),
-        buttons.KeepTime(largest),
-        buttons.CalendarFile(largest),
-        buttons.CancelAppointment(largest),
-        buttons.ConfirmCancel(largest),
-        buttons.KeepAppointment(largest),
+        buttons_booking.Book(largest),
+        buttons_booking.PickTime(largest),
+        buttons_booking.SkipQuestion(largest),
+        buttons_booking.ConfirmBooking(largest),
+        buttons_booking.CancelBooking(largest),
+        buttons_booking.ChangeDetail(largest, "name"),
+        buttons_booking.ChangeDetail(largest, "email"),
+        buttons_booking.ChangeTime(largest),
+        buttons_booking.KeepTime(largest),
+        buttons_booking.CalendarFile(largest),
+        buttons_booking.CancelAppointment(largest),
+        buttons_booking.ConfirmCancel(largest),
+        buttons_booking.KeepAppointment(largest),
         buttons.CategoryPage("registration", largest),
         buttons.PauseSubscription(largest),
         buttons.ResumeSubscription(largest),
@@ -252,9 +252,9 @@ def test_every_button_fits_telegram_and_reads_back() -> None:
         buttons.Counting("off"),
     ]
     for button in every:
-        data = buttons.encode(button)
+        data = callback_data.encode(button)
         assert len(data.encode()) <= 64
-        assert button == buttons.parse(data)
+        assert button == callback_data.parse(data)
         buttons.context_of(button)
     routes = {button.route for button in every} | {"unknown"}
     assert routes == set(operations.BUTTON_ROUTES)
