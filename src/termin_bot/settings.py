@@ -13,7 +13,7 @@ CITY_FLOOR_SECONDS: Final = 61.0
 """The city's rate limit never decays under a steadier cadence than this."""
 
 
-DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg")
+DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg", "postgresql")
 
 
 class BotSettingsError(Exception):
@@ -72,7 +72,19 @@ class Settings(BaseSettings):
     )
     database_url: Annotated[str, AfterValidator(_database)] = Field(
         default="sqlite+aiosqlite:///data/termin_bot.db",
-        description="The bot's database, as an asynchronous SQLAlchemy URL.",
+        repr=False,  # a password may be in it
+        description=(
+            "The bot's database: sqlite+aiosqlite:///path for one instance, postgresql://user:password@host/name for "
+            "any number of them."
+        ),
+    )
+    lease_seconds: Seconds = Field(
+        default=15,
+        ge=1,
+        description=(
+            "How long after its last sign of life an instance counts as dead, and the others take over what it held; "
+            "PostgreSQL only."
+        ),
     )
     encryption_keys: Annotated[SecretStr, AfterValidator(_sealing_keys)] = Field(
         default=SecretStr(""),

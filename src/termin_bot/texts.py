@@ -61,6 +61,7 @@ UNKNOWN_COMMAND = phrase("I do not know this command. /help shows what I can do.
 UNKNOWN_TEXT = phrase("I did not expect a message now. /subscribe watches a service for you, /help explains the rest.")
 STALE_BUTTON = phrase("This button is out of date. /help shows what I can do.")
 TROUBLE = phrase("Sorry, something went wrong on my side. Please try again in a moment.")
+HOLD_ON = phrase("One moment, please: I cannot reach my notes. Your message is not lost, I will answer it soon.")
 CITY_AWAY = phrase("The city's calendar does not answer at the moment. Please try again in a few minutes.")
 
 CHOOSE_SERVICE = phrase("Which service shall I watch?")

@@ -1,9 +1,11 @@
 """Who hears what about free appointments: once per slot, and only what Telegram accepted counts as told."""
 
+import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from typing import Final, Literal
 
 from opentelemetry.trace import Span, SpanKind, StatusCode
@@ -15,15 +17,19 @@ from termin_bot.services.catalogue import office_label, page_of, service_name
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.deciding import ABUNDANCE, Decision, Own, ReminderRule, Situation, decide
 from termin_bot.services.notices import Offer, SlotsBooked, SlotsFree, SlotsGone
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import People
 from termin_bot.services.ports import Accepted, Blocked, Failed, Messenger, NoSuchMessage, Outcome, TooMany, Work
 from termin_bot.services.quiet import is_quiet
+from termin_bot.services.sharing import Instance
 from termin_bot.storage import Person, SlotRow, Subscription, UnitOfWork
 from termin_bot.tracing import ERROR_TYPE, say_who, span
 
 __all__ = ["MAX_OFFERS", "Decision", "Notifying", "ReminderRule", "Situation", "decide", "pushes_on"]
 
 MAX_OFFERS: Final = 6
+IN_FLIGHT: Final = 8
+"""How many messages are on their way to Telegram at the same time: what may come twice after a kill."""
 _STANDING: Final = frozenset({"preconfirmed", "confirmed"})
 
 _KINDS: Final[dict[Decision, NotificationType]] = {
@@ -48,7 +54,12 @@ class Notifying:
         clock: Clock,
         rule: ReminderRule,
         chance: random.Random,
+        instance: Instance,
+        patience: Patience,
     ) -> None:
+        self._instance = instance
+        self._patience = patience
+        self._leaving = False
         self._work = work
         self._people = people
         self._messenger = messenger
@@ -58,27 +69,48 @@ class Notifying:
 
     async def tell(self, subscription_ids: Sequence[int], catalogue: Catalogue) -> None:
         """Tell everybody among these what is new to them; in random order, so that nobody is always first."""
-        for subscription_id in self._chance.sample(subscription_ids, len(subscription_ids)):
-            await self._tell_one(subscription_id, catalogue)
+        waiting = iter(self._chance.sample(subscription_ids, len(subscription_ids)))
+
+        async def tell_in_turn() -> None:
+            for subscription_id in waiting:
+                if self._leaving:
+                    return
+                await self._tell_one(subscription_id, catalogue)
+
+        # Several at a time: Telegram's answer may take longer than its rate limit asks us to wait. Trouble with one is
+        # no reason to cut off what Telegram is being told by the others.
+        telling = [tell_in_turn() for _ in range(min(IN_FLIGHT, len(subscription_ids)))]
+        for trouble in await asyncio.gather(*telling, return_exceptions=True):
+            if trouble is not None:
+                raise trouble
+
+    def leave(self) -> None:
+        """Begin no further message: the bot is being stopped."""
+        self._leaving = True
 
     async def _tell_one(self, subscription_id: int, catalogue: Catalogue) -> None:
         async with self._work() as work:
-            found = await work.subscriptions.with_person(subscription_id)
+            found = await work.subscriptions.with_person(subscription_id, locked=self._instance.shared)
             if found is None or found[0].paused or found[1].blocked_at is not None:
                 return
             subscription, person = found
+            if await self._instance.is_anothers(work, subscription.teller):
+                return  # they are being told right now
             rows = await work.slots.free(subscription.service_id, subscription.office_ids)
             told = await work.slots.told(subscription.id)
             own = await _own(work, subscription)
-        now = self._clock()
-        free = [
-            each
-            for each in rows
-            if each.start > now and subscription.suits(each.service_id, each.office_id, day_of(each.start))
-        ]
-        fresh = [each for each in free if each.id not in told]
-        situation = _situation(subscription, person, own, now, free=len(free), fresh=len(fresh))
-        decision = decide(situation, self._rule)
+            now = self._clock()
+            free = [
+                each
+                for each in rows
+                if each.start > now and subscription.suits(each.service_id, each.office_id, day_of(each.start))
+            ]
+            fresh = [each for each in free if each.id not in told]
+            situation = _situation(subscription, person, own, now, free=len(free), fresh=len(fresh))
+            decision = decide(situation, self._rule)
+            if self._instance.shared and decision not in ("nothing", "wait"):
+                subscription.teller = self._instance.id  # until it is noted, or this instance is no more
+                await work.commit()
         match decision:
             case "gone" | "booked":
                 await self._say_over(decision, subscription, person, catalogue)
@@ -109,7 +141,8 @@ class Notifying:
             current.set_attribute("termin_bot.notification_type", kind)
             outcome = await self._deliver(decision, subscription, person, notice)
             if isinstance(outcome, Accepted):
-                await self._note_told(decision, subscription.id, free, outcome.message_id)
+                said = partial(self._note_told, decision, subscription.id, free, outcome.message_id)
+                await self._patience.insist(said)  # forgotten, it would be said again
                 record(
                     NotificationSent(
                         service_id=subscription.service_id,
@@ -123,6 +156,7 @@ class Notifying:
                 await self._people.blocked(person.telegram_id)
             _undelivered(current, outcome)
             record(NotificationFailed(error_type=_failure(outcome), service_id=subscription.service_id))
+            await self._let_go(subscription.id)
 
     async def _deliver(
         self, decision: Decision, subscription: Subscription, person: Person, notice: SlotsFree
@@ -153,11 +187,27 @@ class Notifying:
             if isinstance(outcome, Blocked):
                 await self._people.blocked(person.telegram_id)
         if isinstance(outcome, Accepted | NoSuchMessage):
-            async with self._work() as work:
-                found = await work.subscriptions.with_person(subscription.id)
-                if found is not None and found[0].notice_message_id == subscription.notice_message_id:
+            await self._patience.insist(partial(self._note_over, subscription.id, subscription.notice_message_id))
+        else:
+            await self._let_go(subscription.id)
+
+    async def _note_over(self, subscription_id: int, message_id: int) -> None:
+        async with self._work() as work:
+            found = await work.subscriptions.with_person(subscription_id)
+            if found is not None:
+                found[0].teller = None
+                if found[0].notice_message_id == message_id:
                     found[0].notice_message_id = None
-                    await work.commit()
+                await work.commit()
+
+    async def _let_go(self, subscription_id: int) -> None:
+        if not self._instance.shared:
+            return
+        async with self._work() as work:
+            found = await work.subscriptions.with_person(subscription_id)
+            if found is not None:
+                found[0].teller = None
+                await work.commit()
 
     async def _note_told(self, decision: Decision, subscription_id: int, free: list[SlotRow], message_id: int) -> None:
         now = self._clock()
@@ -170,6 +220,7 @@ class Notifying:
             fresh = [each.id for each in free if each.id not in told and await work.slots.get(each.id) is not None]
             work.slots.tell(subscription_id, fresh, message_id, now)
             subscription.notice_message_id = message_id
+            subscription.teller = None
             subscription.last_free_at = now
             if decision in _PUSHES:
                 subscription.pushes = pushes_on(subscription, today(now)) + 1

@@ -55,6 +55,7 @@ class Watching:
         self._captcha_mode = captcha_mode
         self._operators = operators
         self._refused = False
+        self._leaving = False
         self._checked_at: dict[int, float] = {}
 
     @property
@@ -65,6 +66,11 @@ class Watching:
     def checked_at(self, service_id: int) -> float | None:
         """Return when the city last answered about a service, epoch seconds; None when not since the start."""
         return self._checked_at.get(service_id)
+
+    def leave(self) -> None:
+        """Look no further: the bot is being stopped, and what is under way ends soon."""
+        self._leaving = True
+        self._notifying.leave()
 
     async def run_cycle(self) -> None:
         """Check everything that is watched once; nothing watched, nothing asked; refused by the city, neither."""
@@ -88,6 +94,8 @@ class Watching:
         else:
             watched = await self._without_outdated(catalogue, watched)
             for plan, subscriptions in self._plans(catalogue, watched).items():
+                if self._leaving:
+                    break
                 change = await self._check(catalogue, plan, subscriptions)
                 successful += change is not None
                 failed += change is None
