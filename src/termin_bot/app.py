@@ -22,7 +22,9 @@ from termin_bot import logging_setup
 from termin_bot.bot import Bot, PtbApplication, Sleep, Timers
 from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
+from termin_bot.intake import ListenError, webhook_of
 from termin_bot.munich import MunichClient, Solver
+from termin_bot.redaction import secrets_of
 from termin_bot.services.activating import Activating
 from termin_bot.services.appointments import Appointments
 from termin_bot.services.booking import Booking
@@ -193,6 +195,7 @@ def build(
         delivery=delivery_watch,
         unlinks_services=settings.analytics_unlink_services,
         timers=_timers(settings, timers, chance),
+        webhook=webhook_of(settings),
     )
 
 
@@ -238,8 +241,8 @@ def user_agent(contact: str) -> str:
 
 def run(settings: Settings) -> int:
     """Run the bot until SIGINT or SIGTERM, and return the exit status."""
-    token = settings.telegram_bot_token.get_secret_value()
-    logging_setup.set_up(settings.log_level, secrets=(token, token.partition(":")[2]))
+    logging_setup.set_up(settings.log_level, secrets=secrets_of(settings, os.environ), form=settings.log_format)
+    logging_setup.log_what_nobody_caught()
     try:
         telemetry = configure(
             analytics=settings.analytics_enabled,
@@ -252,6 +255,8 @@ def run(settings: Settings) -> int:
         return asyncio.run(_serve(settings, _delivery_of(telemetry)))
     except InvalidToken:
         return _refuse("TELEGRAM_BOT_TOKEN: Telegram does not know this token")
+    except ListenError as error:
+        return _refuse(str(error))
     except TelegramError as error:
         _log.error("Telegram cannot be reached: %s", type(error).__name__)
         return _EXIT_TROUBLE

@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from telegram import BotCommand, Update
+from telegram import BotCommand
 from telegram.error import TelegramError
 from telegram.ext import Application
 
 from termin_bot import texts
+from termin_bot.intake import Webhook, take_updates
 from termin_bot.languages import LANGUAGES, SOURCE, use_language
 from termin_bot.munich import MunichClient
 from termin_bot.recording import unlink_services
@@ -23,7 +24,6 @@ from termin_bot.services.watching import Watching
 from termin_bot.storage import Database
 
 _log: Final = logging.getLogger(__name__)
-ALLOWED_UPDATES: Final = (Update.MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER)
 
 PtbApplication = Application[Any, Any, Any, Any, Any, Any]
 Sleep = Callable[[float], Awaitable[object]]
@@ -59,6 +59,7 @@ class Bot:
         delivery: DeliveryWatch,
         unlinks_services: bool,
         timers: Timers,
+        webhook: Webhook | None = None,
     ) -> None:
         self.application = application
         self.database = database
@@ -70,6 +71,7 @@ class Bot:
         self._delivery = delivery
         self._unlinks_services = unlinks_services
         self._timers = timers
+        self._webhook = webhook
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -86,17 +88,20 @@ class Bot:
 
         Raises:
             telegram.error.TelegramError: Telegram cannot be reached, or does not know the token.
+            ListenError: a port cannot be listened on.
         """
+        assert self.application.updater is not None
         try:
             await self.database.migrate()
             await self.application.initialize()
+            await self._publish_commands()
+            await self.application.start()
+            await take_updates(self.application.updater, self._webhook)
         except BaseException:
+            if self.application.running:
+                await self.application.stop()
             await self._close()
             raise
-        await self._publish_commands()
-        await self.application.start()
-        assert self.application.updater is not None
-        await self.application.updater.start_polling(allowed_updates=list(ALLOWED_UPDATES))
         if self._timers.check is not None:
             self._tasks.append(asyncio.create_task(self._every(self._timers.check, self.watch_once), name="watching"))
         if self._timers.sweep is not None:
