@@ -14,7 +14,7 @@ import httpx
 from telegram import LinkPreviewOptions, Update
 from telegram.constants import ParseMode
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import AIORateLimiter, ApplicationBuilder, Defaults, TypeHandler
+from telegram.ext import ApplicationBuilder, Defaults, TypeHandler
 from telegram.request import HTTPXRequest
 
 from otel_umami_exporter import SettingsError, SpoolError, __version__
@@ -24,6 +24,7 @@ from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
 from termin_bot.intake import ListenError, webhook_of
 from termin_bot.munich import MunichClient, Solver
+from termin_bot.pacing import Pacing
 from termin_bot.redaction import secrets_of
 from termin_bot.services.activating import Activating
 from termin_bot.services.appointments import Appointments
@@ -45,6 +46,7 @@ from termin_bot.services.retention import Retention
 from termin_bot.services.submitting import Submitting
 from termin_bot.services.subscriptions import Subscriptions
 from termin_bot.services.sweeping import Sweeper
+from termin_bot.services.telling import Telling
 from termin_bot.services.watching import Watching
 from termin_bot.settings import BotSettingsError, Settings, load
 from termin_bot.storage import Database
@@ -124,12 +126,13 @@ def build(
         rule=ReminderRule(settings.reminder_seconds if settings.reminders_enabled else None),
         chance=chance,
     )
+    telling = Telling(notifying, chance)
     gauge = HealthGauge(settings.health_alert_cycles)
     watching = Watching(
         work=database.work,
         shelf=shelf,
         poller=Poller(city, database.work, clock),
-        notifying=notifying,
+        notifying=telling,
         people=people,
         messenger=messenger,
         gauge=gauge,
@@ -189,6 +192,7 @@ def build(
         database=database,
         city=city,
         watching=watching,
+        telling=telling,
         sweeper=sweeper,
         activating=activating,
         retention=Retention(work=database.work, shelf=shelf, clock=clock, days=settings.retention_days),
@@ -211,7 +215,7 @@ def _application(
         .request(HTTPXRequest(connection_pool_size=64, httpx_kwargs=options))
         .get_updates_request(HTTPXRequest(httpx_kwargs=options))
         .defaults(Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True)))
-        .rate_limiter(AIORateLimiter(max_retries=2))
+        .rate_limiter(Pacing(settings.telegram_messages_per_second))
         .concurrent_updates(updates)
         .job_queue(None)
         .build()

@@ -20,6 +20,7 @@ from termin_bot.services.activating import Activating
 from termin_bot.services.reporting import DeliveryWatch
 from termin_bot.services.retention import Retention
 from termin_bot.services.sweeping import Sweeper
+from termin_bot.services.telling import Telling
 from termin_bot.services.watching import Watching
 from termin_bot.storage import Database
 
@@ -53,6 +54,7 @@ class Bot:
         database: Database,
         city: MunichClient,
         watching: Watching,
+        telling: Telling,
         sweeper: Sweeper,
         activating: Activating,
         retention: Retention,
@@ -65,6 +67,7 @@ class Bot:
         self.database = database
         self._city = city
         self._watching = watching
+        self._telling = telling
         self._sweeper = sweeper
         self._activating = activating
         self._retention = retention
@@ -103,7 +106,8 @@ class Bot:
             await self._close()
             raise
         if self._timers.check is not None:
-            self._tasks.append(asyncio.create_task(self._every(self._timers.check, self.watch_once), name="watching"))
+            self._tasks.append(asyncio.create_task(self._every(self._timers.check, self.check_once), name="watching"))
+            self._tasks.append(asyncio.create_task(self._telling.run(self._stopping), name="telling"))
         if self._timers.sweep is not None:
             self._tasks.append(asyncio.create_task(self._every(self._timers.sweep, self.sweep_once), name="sweeping"))
 
@@ -117,7 +121,12 @@ class Bot:
         await self._close()
 
     async def watch_once(self) -> None:
-        """Run one check cycle."""
+        """Run one check cycle, and tell everybody what it found."""
+        await self.check_once()
+        await self._telling.work_off()
+
+    async def check_once(self) -> None:
+        """Run one check cycle; what it found is told by whoever tells."""
         with unlink_services(self._unlinks_services):
             await self._watching.run_cycle()
 
