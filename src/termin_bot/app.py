@@ -22,6 +22,7 @@ from termin_bot import logging_setup
 from termin_bot.bot import Bot, PtbApplication, Sleep, Timers
 from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
+from termin_bot.health_server import HealthServer
 from termin_bot.intake import ListenError, webhook_of
 from termin_bot.munich import MunichClient, Solver
 from termin_bot.pacing import Pacing
@@ -41,6 +42,7 @@ from termin_bot.services.notifying import Notifying, ReminderRule
 from termin_bot.services.observing import RecordingObserver
 from termin_bot.services.people import People
 from termin_bot.services.polling import Poller
+from termin_bot.services.readiness import Readiness
 from termin_bot.services.reporting import Delivery, DeliveryWatch, Reporting
 from termin_bot.services.retention import Retention
 from termin_bot.services.submitting import Submitting
@@ -184,6 +186,13 @@ def build(
         operators=frozenset(settings.admin_ids),
         retention_days=settings.retention_days,
     )
+    readiness = Readiness(
+        work=database.work,
+        telegram_answers=messenger.is_answered,
+        gauge=gauge,
+        clock=clock,
+        check_interval=settings.check_interval_seconds,
+    )
     dispatcher = Dispatcher(services, messenger)
     application.add_handler(TypeHandler(Update, dispatcher.handle))
     application.add_error_handler(dispatcher.failed)
@@ -199,6 +208,10 @@ def build(
         delivery=delivery_watch,
         unlinks_services=settings.analytics_unlink_services,
         timers=_timers(settings, timers, chance),
+        readiness=readiness,
+        health=None
+        if settings.health_port is None
+        else HealthServer(settings.health_host, settings.health_port, readiness),
         webhook=webhook_of(settings),
     )
 

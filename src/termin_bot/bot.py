@@ -12,11 +12,13 @@ from telegram.error import TelegramError
 from telegram.ext import Application
 
 from termin_bot import texts
+from termin_bot.health_server import HealthServer
 from termin_bot.intake import Webhook, take_updates
 from termin_bot.languages import LANGUAGES, SOURCE, use_language
 from termin_bot.munich import MunichClient
 from termin_bot.recording import unlink_services
 from termin_bot.services.activating import Activating
+from termin_bot.services.readiness import Readiness
 from termin_bot.services.reporting import DeliveryWatch
 from termin_bot.services.retention import Retention
 from termin_bot.services.sweeping import Sweeper
@@ -61,6 +63,8 @@ class Bot:
         delivery: DeliveryWatch,
         unlinks_services: bool,
         timers: Timers,
+        readiness: Readiness,
+        health: HealthServer | None = None,
         webhook: Webhook | None = None,
     ) -> None:
         self.application = application
@@ -74,6 +78,8 @@ class Bot:
         self._delivery = delivery
         self._unlinks_services = unlinks_services
         self._timers = timers
+        self._readiness = readiness
+        self._health = health
         self._webhook = webhook
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -95,6 +101,8 @@ class Bot:
         """
         assert self.application.updater is not None
         try:
+            if self._health is not None:
+                self._health.start(self._dead)  # First: whoever waits for us sees that we are on our way.
             await self.database.migrate()
             await self.application.initialize()
             await self._publish_commands()
@@ -110,9 +118,11 @@ class Bot:
             self._tasks.append(asyncio.create_task(self._telling.run(self._stopping), name="telling"))
         if self._timers.sweep is not None:
             self._tasks.append(asyncio.create_task(self._every(self._timers.sweep, self.sweep_once), name="sweeping"))
+        self._readiness.enter("running")
 
     async def stop(self) -> None:
         """Stop in order, within the time that the settings allow; reservations stay, a restart goes on with them."""
+        self._readiness.enter("stopping")  # First, so that no load balancer sends more.
         try:
             async with asyncio.timeout(self._timers.stop_within):
                 await self._stop_working()
@@ -129,6 +139,7 @@ class Bot:
         """Run one check cycle; what it found is told by whoever tells."""
         with unlink_services(self._unlinks_services):
             await self._watching.run_cycle()
+        self._readiness.checked()
 
     async def sweep_once(self) -> None:
         """Look at every deadline: bookings that run out, that an earlier run left behind, that wait to be activated."""
@@ -156,6 +167,12 @@ class Bot:
             await self.application.shutdown()
         await self._city.aclose()
         await self.database.close()  # Last: everything above may still write.
+        if self._health is not None:
+            await self._health.stop()
+
+    def _dead(self) -> list[str]:
+        """Return the names of the tasks that ended although nobody stops them."""
+        return [] if self._stopping.is_set() else [task.get_name() for task in self._tasks if task.done()]
 
     async def _publish_commands(self) -> None:
         try:
