@@ -32,7 +32,10 @@ _MS: Final = 1000
 MAX_CONCURRENT: Final = 256
 MAX_WAITING: Final = 1_000_000
 _lag: Final = metrics.get_meter("termin_bot").create_histogram(
-    "termin_bot.update.lag", unit="s", description="From sending a message to the bot until it is handled"
+    "termin_bot.update.lag",
+    unit="s",
+    description="From sending a message to the bot until it is handled",
+    explicit_bucket_boundaries_advisory=[1, 2, 3, 5, 10, 30, 60, 300, 3600],  # Telegram's dates are whole seconds
 )
 
 

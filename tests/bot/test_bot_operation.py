@@ -61,6 +61,14 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
         ({**GOOD, "ENCRYPTION_KEYS": "canary"}, "ENCRYPTION_KEYS"),
         ({**GOOD, "ADMIN_IDS": "1,canary"}, "ADMIN_IDS"),
         ({**GOOD, "REMINDER_SECONDS": "-1"}, "REMINDER_SECONDS"),
+        ({**GOOD, "WEBHOOK_URL": "http://canary.example/hook"}, "WEBHOOK_URL"),
+        ({**GOOD, "WEBHOOK_URL": "https://canary:canary@bot.example/hook"}, "WEBHOOK_URL"),
+        ({**GOOD, "WEBHOOK_URL": "https://bot.example:8081/canary"}, "WEBHOOK_URL"),
+        ({**GOOD, "WEBHOOK_SECRET": "canary"}, "WEBHOOK_SECRET"),
+        ({**GOOD, "WEBHOOK_PORT": "70000"}, "WEBHOOK_PORT"),
+        ({**GOOD, "HEALTH_PORT": "canary"}, "HEALTH_PORT"),
+        ({**GOOD, "LOG_FORMAT": "canary"}, "LOG_FORMAT"),
+        ({**GOOD, "TELEGRAM_MESSAGES_PER_SECOND": "0"}, "TELEGRAM_MESSAGES_PER_SECOND"),
     ],
 )
 def test_a_wrong_setting_is_one_line(

@@ -1,6 +1,5 @@
 """Who hears what about free appointments: once per slot, and only what Telegram accepted counts as told."""
 
-import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,8 +27,6 @@ from termin_bot.tracing import ERROR_TYPE, say_who, span
 __all__ = ["MAX_OFFERS", "Decision", "Notifying", "ReminderRule", "Situation", "decide", "pushes_on"]
 
 MAX_OFFERS: Final = 6
-IN_FLIGHT: Final = 8
-"""How many messages are on their way to Telegram at the same time: what may come twice after a kill."""
 _STANDING: Final = frozenset({"preconfirmed", "confirmed"})
 
 _KINDS: Final[dict[Decision, NotificationType]] = {
@@ -59,7 +56,6 @@ class Notifying:
     ) -> None:
         self._instance = instance
         self._patience = patience
-        self._leaving = False
         self._work = work
         self._people = people
         self._messenger = messenger
@@ -69,24 +65,8 @@ class Notifying:
 
     async def tell(self, subscription_ids: Sequence[int], catalogue: Catalogue) -> None:
         """Tell everybody among these what is new to them; in random order, so that nobody is always first."""
-        waiting = iter(self._chance.sample(subscription_ids, len(subscription_ids)))
-
-        async def tell_in_turn() -> None:
-            for subscription_id in waiting:
-                if self._leaving:
-                    return
-                await self._tell_one(subscription_id, catalogue)
-
-        # Several at a time: Telegram's answer may take longer than its rate limit asks us to wait. Trouble with one is
-        # no reason to cut off what Telegram is being told by the others.
-        telling = [tell_in_turn() for _ in range(min(IN_FLIGHT, len(subscription_ids)))]
-        for trouble in await asyncio.gather(*telling, return_exceptions=True):
-            if trouble is not None:
-                raise trouble
-
-    def leave(self) -> None:
-        """Begin no further message: the bot is being stopped."""
-        self._leaving = True
+        for subscription_id in self._chance.sample(subscription_ids, len(subscription_ids)):
+            await self._tell_one(subscription_id, catalogue)
 
     async def _tell_one(self, subscription_id: int, catalogue: Catalogue) -> None:
         async with self._work() as work:

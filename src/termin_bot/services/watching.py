@@ -13,10 +13,10 @@ from termin_bot.services.catalogue import CatalogueShelf, offices_of, service_na
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.health import HealthGauge
 from termin_bot.services.notices import AddressRefused, CityBack, CityBlind, DatesOver, Notice
-from termin_bot.services.notifying import Notifying
 from termin_bot.services.people import People
 from termin_bot.services.polling import Change, Plan, Poller
 from termin_bot.services.ports import Blocked, Messenger, Work
+from termin_bot.services.telling import Tells
 from termin_bot.storage import Subscription
 from termin_bot.tracing import mark_failed, root_span, span
 
@@ -36,7 +36,7 @@ class Watching:
         work: Work,
         shelf: CatalogueShelf,
         poller: Poller,
-        notifying: Notifying,
+        notifying: Tells,
         people: People,
         messenger: Messenger,
         gauge: HealthGauge,
@@ -70,7 +70,6 @@ class Watching:
     def leave(self) -> None:
         """Look no further: the bot is being stopped, and what is under way ends soon."""
         self._leaving = True
-        self._notifying.leave()
 
     async def run_cycle(self) -> None:
         """Check everything that is watched once; nothing watched, nothing asked; refused by the city, neither."""
