@@ -187,15 +187,15 @@ async def telegram_in_trouble(world: World, bot: Bot) -> None:
     anna = await watcher(world, bot, EAT, EAT_OFFICE)
     world.telegram.fail("sendMessage", 500, f"Internal Server Error {TYPED['message']}")
     await anna.send(f"/help {TYPED['argument']}")
-    await world.telegram.settled(patience=0.5)
+    await world.telegram.settled()
     world.telegram.drop_connection("sendMessage")
     await anna.send(TYPED["message"])
-    await world.telegram.settled(patience=0.5)
+    await world.telegram.settled()
     world.city.take(EAT, EAT_OFFICE)
     world.telegram.fail("editMessageText", 400, f"Bad Request: chat not found {TYPED['message']}")
     await bot.watch_once()
     await anna.block()
-    await world.telegram.settled(patience=0.5)
+    await world.telegram.settled()
 
 
 @pytest.mark.parametrize(

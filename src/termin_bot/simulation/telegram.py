@@ -9,7 +9,7 @@ It checks what Telegram checks, loses nothing that was not acknowledged, and fai
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +85,7 @@ class SimulatedTelegram:
         self._delivery = Delivery(self._world.updates, self._world.bell, first_pause=redeliver_seconds)
         self._people: dict[int, Person] = {}
         self._under_way = 0
+        self._dones: list[Callable[[], Awaitable[object]]] = []
         self.app = Starlette(routes=[Route("/bot{token}/{method}", self._answer, methods=["GET", "POST"])])
 
     def __repr__(self) -> str:
@@ -169,24 +170,38 @@ class SimulatedTelegram:
         """Return how many updates the bot has not acknowledged by a later offset."""
         return self._world.updates.pending
 
+    @contextlib.contextmanager
+    def knowing(self, done: Callable[[], Awaitable[object]]) -> Iterator[None]:
+        """Have `settled` ask a bot in this process: *done* returns when it has handled all that it took."""
+        self._dones.append(done)
+        try:
+            yield
+        finally:
+            self._dones.remove(done)
+
     async def settled(
         self,
         timeout: float = 10.0,  # noqa: ASYNC109  the caller's limit, kept by Bell
         *,
-        patience: float = 1.0,
+        patience: float | None = None,
         quiet: float = 0.02,
     ) -> bool:
         """
-        Wait until the bot has acknowledged every update and, as far as can be seen from here, reacted to it.
+        Wait until the bot has acknowledged every update and is done with it.
 
-        A message counts as reacted to at the next call for its chat, a press at its answer, and then nothing
-        may happen for *quiet* seconds. All that is awaited for *patience* seconds; returns whether it came about.
+        A bot that is known (`knowing`) says so itself, within *patience* (15) seconds. Of others only the signs are
+        seen: a message counts as reacted to at the next call for its chat, a press at its answer, and then nothing may
+        happen for *quiet* seconds, all within *patience* (1) seconds. Returns whether it came about.
         Raises TimeoutError if updates are still unacknowledged after *timeout* seconds.
         """
         updates, bell = self._world.updates, self._world.bell
         await bell.until(lambda: not updates.pending, timeout)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout((15.0 if self._dones else 1.0) if patience is None else patience):
+                for done in self._dones:
+                    await done()
+                if self._dones:
+                    return True
                 await bell.until(lambda: not updates.unanswered and not self._under_way, None)
                 await bell.until_silent(quiet)
         return not updates.pending and not updates.unanswered and not self._under_way
