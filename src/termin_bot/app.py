@@ -87,7 +87,7 @@ def build(
     logging_setup.hush()  # whoever runs this bot: no library logs what people type
     chance = chance or random.Random()  # noqa: S311  fairness and jitter, no secret
     database = Database(settings.database_url, keys=settings.sealing_keys)
-    observer = RecordingObserver()
+    observer = RecordingObserver(clock)
     city = MunichClient(
         user_agent=user_agent(settings.munich_contact),
         base_url=settings.munich_base_url,
@@ -171,6 +171,7 @@ def build(
             subscriptions=subscriptions,
             gauge=gauge,
             checked_at=watching.checked_at,
+            answered_at=lambda: observer.answered_at,
             captcha=lambda: observer.captcha,
             telegram_answers=messenger.is_answered,
             delivery=delivery_watch,
@@ -240,6 +241,8 @@ def run(settings: Settings) -> int:
     """Run the bot until SIGINT or SIGTERM, and return the exit status."""
     token = settings.telegram_bot_token.get_secret_value()
     logging_setup.set_up(settings.log_level, secrets=(token, token.partition(":")[2]))
+    if not settings.munich_contact and settings.check_floor_seconds:
+        _log.warning("MUNICH_CONTACT: it is empty, so the city cannot tell whom to ask before it shuts this bot out")
     try:
         telemetry = configure(
             analytics=settings.analytics_enabled,

@@ -27,6 +27,8 @@ LICENCE, LICENCE_OFFICE = 1071896, 10308174  # asks for the telephone number
 PASSPORT = 1063453  # many offices
 EMERGENCY, EMERGENCY_OFFICE = 10339028, 10461  # behind a captcha, asks for the AZR-Nummer (optional)
 VISITOR = "enduser.pseudo.id"
+EXCEPTION = "exception"
+"""OpenTelemetry's own event on a span that failed: no business event."""
 
 
 class ManualClock:
@@ -118,6 +120,7 @@ class World:
             )
             for span in self.exporter.get_finished_spans()
             for event in span.events
+            if event.name != EXCEPTION
         ]
         return [each for each in found if name in (None, each.name)]
 

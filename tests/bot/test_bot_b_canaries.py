@@ -1,5 +1,6 @@
 """Canaries in every input, looked for in every output: spans, logs, events, and the database file."""
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from bot_world import (
     LICENCE_OFFICE,
     World,
 )
+from opentelemetry.sdk.trace import ReadableSpan
 
 from termin_bot import operations
 from termin_bot.bot import Bot
@@ -61,10 +63,19 @@ def outputs(world: World, road: Road, caplog: pytest.LogCaptureFixture) -> dict[
     spans = world.exporter.get_finished_spans()
     logged = [logging.Formatter().format(each) + repr(each.args) for each in caplog.records]
     return {
-        "spans": [each.to_json() for each in spans],
+        "spans": [_without_times(each) for each in spans],
         "logs": logged,
         "events": [repr(each) for each in road.all()],
     }
+
+
+def _without_times(span: ReadableSpan) -> str:
+    """Return a span as text, without when it was: that is the day of the test's run, which may be a canary's day."""
+    content = json.loads(span.to_json())
+    for timed in (content, *content["events"]):
+        for moment in ("start_time", "end_time", "timestamp"):
+            timed.pop(moment, None)
+    return json.dumps(content, ensure_ascii=False)
 
 
 def leaks(world: World, road: Road, caplog: pytest.LogCaptureFixture) -> dict[str, set[str]]:

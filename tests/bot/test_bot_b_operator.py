@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from bot_world import EAT, EAT_OFFICE, EMERGENCY, EMERGENCY_OFFICE, FRIDAY_TEN, PASSPORT, World, settings_for
+from bot_world import EAT, EAT_OFFICE, EMERGENCY, EMERGENCY_OFFICE, EXCEPTION, FRIDAY_TEN, PASSPORT, World, settings_for
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
@@ -223,7 +223,11 @@ async def test_a_failing_unit_of_work_is_marked(world: World, bot: Bot) -> None:
         (span,) = world.spans(name)
         assert span.status.status_code is StatusCode.ERROR, name
         assert span.status.description is None
-        assert not span.events or {"command_executed"} == {each.name for each in span.events}
+        (said,) = [each for each in span.events if each.name == EXCEPTION]
+        assert set(said.attributes or {}) == {"exception.type", "exception.stacktrace"}, "its message may hold anything"
+        kind, way = ((said.attributes or {})[f"exception.{each}"] for each in ("type", "stacktrace"))
+        assert kind == "sqlalchemy.exc.OperationalError"
+        assert "termin_bot.services.appointments.Appointments.mine:" in str(way)
     assert [each for each in world.spans("db transaction") if each.status.status_code is StatusCode.ERROR]
     async with bot.database.engine.begin() as connection:
         await connection.exec_driver_sql("ALTER TABLE appointment RENAME COLUMN elsewhere TO state")

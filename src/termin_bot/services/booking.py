@@ -192,7 +192,7 @@ class Booking:
             booking.step = SUBMITTING
             await work.commit()
         record(BookingConfirmed(service_id=booking.service_id), alias=booking.alias)
-        return await self._submitting.submit(booking, visit.visitor)
+        return await self._submitting.submit(booking, visit.visitor) or NoBooking()
 
     @traced("service booking.cancel")
     async def cancel(self, visit: Visit, booking_id: int | None = None) -> bool:

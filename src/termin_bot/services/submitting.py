@@ -77,8 +77,8 @@ class Submitting:
         return booking_id in self._under_way
 
     @traced("service booking.submit")
-    async def submit(self, booking: BookingSession, visitor: str | None) -> Booked | Refused:
-        """Ask the city for the reserved appointment; the booking is over after that, one way or the other."""
+    async def submit(self, booking: BookingSession, visitor: str | None) -> Booked | Refused | None:
+        """Ask the city for the reserved appointment; None when somebody else ended the booking meanwhile."""
         self._under_way.add(booking.id)
         try:
             failure = await self._ask_city(booking)
@@ -87,7 +87,7 @@ class Submitting:
             self._under_way.discard(booking.id)
 
     async def take_up(self, booking: BookingSession, visitor: str | None) -> Booked | Refused | None:
-        """Finish what a stopped bot began; None when the city does not answer and there is still time."""
+        """Finish what a stopped bot began; None when there is nothing to say (yet)."""
         held = credentials(booking)
         if held is None:  # it cannot be opened any more, for want of the key
             return await self._finish(booking, visitor, "error")
@@ -123,14 +123,17 @@ class Submitting:
 
     async def _finish(
         self, booking: BookingSession, visitor: str | None, failure: BookingFailure | None
-    ) -> Booked | Refused:
+    ) -> Booked | Refused | None:
         catalogue = await self._shelf.current_or_empty()
         office = catalogue.offices.get(booking.office_id)
         minutes = office.scope.activation_minutes if office is not None and office.scope else ACTIVATION_MINUTES
         async with self._work() as work:
-            if await work.bookings.take(booking.id) and failure is None:
+            taken = await work.bookings.take(booking.id)
+            if taken and failure is None:
                 work.appointments.add(_appointment(booking, self._clock(), minutes * _MINUTE))
             await work.commit()
+        if not taken:
+            return None  # by the person's /stop, say: whoever ended it told it as an end, and gave back what it held
         if failure not in (None, "reservation_expired"):
             await self._endings.give_back(booking)
         name = service_name(catalogue, booking.service_id)
