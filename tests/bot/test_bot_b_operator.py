@@ -233,6 +233,47 @@ async def test_a_failing_unit_of_work_is_marked(world: World, bot: Bot) -> None:
         await connection.exec_driver_sql("ALTER TABLE appointment RENAME COLUMN elsewhere TO state")
 
 
+async def test_trouble_of_our_own_does_not_stop_the_cycle(
+    world: World, bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table is lost while people are told: every service is still looked at and counted; later they are told."""
+    anna = await watcher(world)
+    ben = await watcher(world, PASSPORT)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+    world.city.release(PASSPORT, 54261, [FRIDAY_TEN])
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE told_slot RENAME TO elsewhere")
+    await bot.watch_once()
+    counts = world.only("appointment_check_batch").properties
+    assert (counts["successful_checks"], counts["failed_checks"], counts["appointments_found"]) == (2, 0, 2)
+    assert {StatusCode.ERROR} == {each.status.status_code for each in world.spans("check service")}
+    line = "a notification failed: OperationalError at termin_bot."
+    assert len([each for each in caplog.messages if line in each]) == 2
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO told_slot")
+    await bot.watch_once()
+    assert all("Free now" in person.last.text for person in (anna, ben))
+
+
+async def test_a_service_that_cannot_be_stored_is_a_failed_check(world: World, bot: Bot) -> None:
+    """The slots of one look cannot be written: it counts as failed, nobody hears "gone", and the next one works."""
+    anna = await watcher(world)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+    await bot.watch_once()
+    before = anna.last.text
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE slot RENAME COLUMN seen_at TO elsewhere")
+    world.clock.pass_(minutes=2)
+    await bot.watch_once()
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE slot RENAME COLUMN elsewhere TO seen_at")
+    assert world.events("appointment_check_batch")[-1].properties["failed_checks"] == 1
+    world.clock.pass_(minutes=2)
+    await bot.watch_once()
+    assert world.events("appointment_check_batch")[-1].properties["successful_checks"] == 1
+    assert before == anna.last.text
+
+
 async def test_the_sweeper_is_no_noise(world: World, bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     """With nothing to do, a second's look leaves no span and no line."""
     await watcher(world)
