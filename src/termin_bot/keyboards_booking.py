@@ -18,7 +18,7 @@ from termin_bot.buttons_booking import (
 )
 from termin_bot.screens import Key, Screen
 from termin_bot.services.appointments import AppointmentView
-from termin_bot.services.booking_results import OtherTimes, Prompt, Question, Summary
+from termin_bot.services.booking_results import AlreadyBooking, OtherTimes, Prompt, Question, Summary
 from termin_bot.services.notices import Offer
 
 
@@ -78,12 +78,11 @@ def summary(shown: Summary) -> Screen:
     )
 
 
-def already_booking(booking_id: int, service_name: str) -> Screen:
-    """Say that one booking at a time is enough."""
-    return Screen(
-        texts_booking.already_booking(service_name),
-        ((Key(texts_booking.LABEL_CANCEL_BOOKING(), CancelBooking(booking_id)),),),
-    )
+def already_booking(running: AlreadyBooking) -> Screen:
+    """Say that one booking at a time is enough, and lead back to it."""
+    go_on = (Key(texts_booking.LABEL_GO_ON(), KeepTime(running.booking_id)),) if running.is_holding else ()
+    cancel = Key(texts_booking.LABEL_CANCEL_BOOKING(), CancelBooking(running.booking_id))
+    return Screen(texts_booking.already_booking(running.service_name), ((*go_on, cancel),))
 
 
 def my_appointments(mine: Sequence[AppointmentView]) -> Screen:

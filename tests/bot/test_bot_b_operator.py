@@ -82,6 +82,8 @@ async def test_a_refused_address_asks_nothing_more(operated: World) -> None:
         assert before == anna.last.text
         assert "IP_BLACKLISTED" in operator.last.text
         assert world.only("health_alert").properties["alert_type"] == "consecutive_failures"
+        for text in ("/health", "/status"):
+            assert "blind since 12:02" in await world.say(anna, text), "who may not ask is not well"
     world.city.take(EAT, EAT_OFFICE)
     async with world.bot() as bot:
         await cycles(world, bot, 1)
@@ -123,6 +125,46 @@ async def test_the_catalogue_is_asked_for_at_most_hourly(world: World, bot: Bot)
     await bot.watch_once()
     assert "Which service" in await world.say(anna, "/subscribe")
     assert asked() == 2
+
+
+async def test_without_any_catalogue_what_is_ones_own_still_works(world: World) -> None:
+    """After a restart the city is away: people see, pause and end what they watch; the city is asked once a minute."""
+    async with world.bot():
+        anna = await watcher(world)
+        await anna.press_data(f"o:{PASSPORT}:54261")
+        await world.telegram.settled()
+
+    async def sleep(seconds: float) -> None:
+        world.clock.pass_(seconds=seconds)
+
+    world.sleep = sleep
+    world.city.requests.clear()
+    world.city.fail_with("offices-and-services", "html", times=None)
+    async with world.bot() as bot:
+        for _ in range(3):
+            mine = await world.say(anna, "/myservices")
+            assert f"Service {EAT}" in mine
+            assert "at Office 54261" in mine
+            assert "does not answer" in await world.say(anna, "/subscribe")
+        assert len(world.city.requests) == 1
+        await world.press(anna, f"Pause Service {EAT}")
+        assert [each.text for each in anna.inbox if "paused" in each.text]
+        await world.say(anna, "/setdates")
+        await world.press(anna, "All services")
+        assert "All right" in await world.press(anna, "Next 7 days")
+        await world.say(anna, "/myservices")
+        assert "no longer watch" in await world.press(anna, f"Stop watching Service {PASSPORT}")
+        await world.press(anna, "My services")
+        await world.press(anna, f"Resume Service {EAT}")
+        for _ in range(3):
+            world.clock.pass_(minutes=2)
+            await bot.watch_once()
+        assert "blind since 12:02" in await world.say(anna, "/status")
+        assert len(world.city.requests) == 4
+        world.city.recover()
+        world.clock.pass_(minutes=2)
+        await bot.watch_once()
+        assert "Abholung" in await world.say(anna, "/status")
 
 
 async def test_every_request_says_who_asks(world: World, bot: Bot) -> None:

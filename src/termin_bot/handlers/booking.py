@@ -88,7 +88,7 @@ def show(result: Result) -> Answer:
         case Question() | Summary():
             return Answer(keyboards_booking.prompt(result))
         case AlreadyBooking():
-            return Answer(keyboards_booking.already_booking(result.booking_id, result.service_name))
+            return Answer(keyboards_booking.already_booking(result))
         case NoBooking():
             return Answer(Screen(texts_booking.NO_BOOKING()), is_stale=True)
         case SlotUnavailable():

@@ -79,7 +79,8 @@ class Booking:
         async with self._work() as work:
             running = await work.bookings.of(visit.person_id)
             if running is not None:
-                return AlreadyBooking(running.id, service_name(catalogue, running.service_id))
+                is_holding = running.process_id is not None and running.step != SUBMITTING
+                return AlreadyBooking(running.id, service_name(catalogue, running.service_id), is_holding)
             slot = await work.slots.get(slot_id)
             if slot is None or slot.gone_at is not None or slot.start <= now:
                 return SlotUnavailable()

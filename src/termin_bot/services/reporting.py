@@ -117,7 +117,7 @@ class Reporting:
 
     @traced("service reporting.status")
     async def status(self, visit: Visit) -> StatusReport:
-        """Return how this person's subscriptions stand; raises MunichError without a catalogue."""
+        """Return how this person's subscriptions stand, also while the city does not answer at all."""
         mine = await self._subscriptions.mine(visit)
         watching = tuple(WatchReport(watched=each, checked_at=self._checked_at(each.id)) for each in mine)
         return StatusReport(now=self._clock(), watching=watching, blind_since=self._gauge.blind_since)

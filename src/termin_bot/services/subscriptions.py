@@ -8,7 +8,7 @@ from typing import Final
 from termin_bot.events import DateRangeSet, RangeDirection, SubscriptionAdded, SubscriptionRemoved
 from termin_bot.munich import CaptchaMode, Catalogue
 from termin_bot.recording import record
-from termin_bot.services.catalogue import CatalogueShelf, offices_of, page_of, service_name
+from termin_bot.services.catalogue import CatalogueShelf, office_label, offices_of, page_of, service_name
 from termin_bot.services.clock import Clock, today
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
@@ -152,18 +152,18 @@ class Subscriptions:
 
     @traced("service subscriptions.mine")
     async def mine(self, visit: Visit) -> tuple[Watched, ...]:
-        """Return what a person watches; raises MunichError without a catalogue."""
+        """Return what a person watches; with neutral names while there is no catalogue."""
         async with self._work() as work:
             own = await work.subscriptions.of(visit.person_id)
         if not own:
             return ()
-        catalogue = await self._shelf.current()
+        catalogue = await self._shelf.current_or_empty()
         return tuple(_watched(catalogue, each) for each in own)
 
     @traced("service subscriptions.remove")
     async def remove(self, visit: Visit, subscription_id: int) -> str | None:
         """End a subscription, and return the service's name; None when it is not theirs, or gone."""
-        catalogue = await self._shelf.current()
+        catalogue = await self._shelf.current_or_empty()
         async with self._work() as work:
             found = await work.subscriptions.own(visit.person_id, subscription_id)
             if found is None or not await work.subscriptions.delete(found.id):
@@ -258,14 +258,11 @@ def _joined(office_ids: set[int]) -> str:
 
 
 def _watched(catalogue: Catalogue, subscription: Subscription) -> Watched:
-    chosen = subscription.office_ids
     return Watched(
         id=subscription.id,
         service_id=subscription.service_id,
         service_name=service_name(catalogue, subscription.service_id),
-        offices=tuple(
-            each.label for each in offices_of(catalogue, subscription.service_id, chosen) if each.id in chosen
-        ),
+        offices=tuple(sorted(office_label(catalogue, each) for each in subscription.office_ids)),
         date_from=subscription.date_from,
         date_to=subscription.date_to,
         is_paused=subscription.paused,

@@ -112,6 +112,7 @@ class Watching:
         alert = self._gauge.after_cycle(successful, failed, self._clock())
         notice: Notice | None = None
         if self._refused:
+            self._gauge.refused(self._clock())
             alert = HealthAlert(alert_type="consecutive_failures", consecutive_failures=self._gauge.failures)
             notice = AddressRefused()
         elif alert is not None and self._gauge.blind_since is not None:
