@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from bot_odd import CAPTION, FIRST_NAME, GROUP, NO_TEXT, TELEPHONE, TITLE, message, push
 from bot_road import Road
 from bot_world import (
     EAT,
@@ -39,6 +40,10 @@ TYPED = {
     "day": "2026-11-27",
     "start": str(FRIDAY_TEN),
     "token": DEMO_TOKEN.partition(":")[2],
+    "caption": CAPTION,
+    "contact": TELEPHONE,
+    "friend": FIRST_NAME,
+    "group": TITLE,
 }
 
 
@@ -208,10 +213,25 @@ async def telegram_in_trouble(world: World, bot: Bot) -> None:
     await world.telegram.settled(patience=0.5)
 
 
+async def what_is_no_text(world: World, bot: Bot) -> None:
+    """Send pictures with captions, a friend's number and a place, out of the blue and in a booking; then in a group."""
+    anna = await watcher(world, bot, EAT, EAT_OFFICE)
+    for kind in NO_TEXT.values():
+        await push(bot, message=message(world, anna, **kind))
+    await world.press(anna, "Book Fri")
+    await world.press(anna, "Fri 27.11. 10:00")
+    for kind in NO_TEXT.values():
+        await push(bot, message=message(world, anna, **kind))
+        await push(bot, message=message(world, anna, GROUP, **kind))
+    await push(bot, message=message(world, anna, GROUP, text=TYPED["message"]))
+    await push(bot, edited_message=message(world, anna, text=TYPED["name"], edit_date=1))
+
+
 @pytest.mark.parametrize(
     "path",
     [
         all_commands,
+        what_is_no_text,
         whole_booking,
         behind_a_captcha,
         the_city_in_trouble,

@@ -3,14 +3,12 @@
 import asyncio
 import html
 import re
-from collections.abc import Mapping
-from itertools import count
-from typing import Any
 
 import pytest
+from bot_odd import GROUP, NO_TEXT, message, push, sender
+from bot_road import Road
 from bot_world import EAT, EAT_OFFICE, EMERGENCY, EMERGENCY_OFFICE, FRIDAY_TEN, LICENCE, LICENCE_OFFICE, World
 from opentelemetry.trace import StatusCode
-from telegram import Update
 
 from termin_bot import keyboards, keyboards_booking
 from termin_bot.bot import Bot
@@ -24,45 +22,6 @@ from termin_bot.services.subscriptions import MAX_SUBSCRIPTIONS, ChooseOffice, W
 from termin_bot.simulation.telegram import Person
 
 TELEGRAM_LIMIT = 4096
-_ids = count(990_000)
-
-
-async def push(bot: Bot, **content: object) -> None:
-    """Have the bot process an update that no person of the simulation sends."""
-    update = Update.de_json({"update_id": next(_ids), **content}, bot.application.bot)
-    await bot.application.update_queue.put(update)
-    await bot.application.update_queue.join()
-
-
-def sender(person: Person) -> dict[str, object]:
-    """Return a person as Telegram describes them."""
-    return {"id": person.id, "is_bot": False, "first_name": "Canarina", "language_code": "en"}
-
-
-def message(world: World, person: Person, chat: Mapping[str, object] | None = None, **what: object) -> dict[str, Any]:
-    """Return a message of a person's, in their chat with the bot or in another."""
-    own = {"id": person.id, "type": "private", "first_name": "Canarina"}
-    return {
-        "message_id": next(_ids),
-        "date": int(world.clock()),
-        "from": sender(person),
-        "chat": dict(chat or own),
-        **what,
-    }
-
-
-FILE = {"file_id": "f", "file_unique_id": "u"}
-NO_TEXT: dict[str, dict[str, object]] = {
-    "photo": {"photo": [{**FILE, "width": 9, "height": 9}], "caption": "canary-caption"},
-    "sticker": {
-        "sticker": {**FILE, "width": 9, "height": 9, "is_animated": False, "is_video": False, "type": "regular"}
-    },
-    "contact": {"contact": {"phone_number": "+491234567", "first_name": "Ben"}},
-    "location": {"location": {"latitude": 48.1, "longitude": 11.5}},
-    "voice": {"voice": {**FILE, "duration": 1}},
-    "document": {"document": {**FILE, "file_name": "/stop"}, "caption": "/stop"},
-}
-GROUP = {"id": -4711, "type": "group", "title": "Canaries"}
 
 
 async def told(world: World, bot: Bot, service_id: int = EAT, office_id: int = EAT_OFFICE) -> Person:
@@ -238,7 +197,7 @@ async def test_an_answer_is_shown_although_the_waiting_sign_stays(world: World, 
     assert "out of date" in (await anna.answer()).text
 
 
-async def test_a_restart_between_all_steps_keeps_the_place_and_the_time(world: World) -> None:
+async def test_a_restart_between_all_steps_keeps_the_place_and_the_time(world: World, road: Road) -> None:
     """Each answer reaches another process than the question; the duration is from "Book" to the city's answer."""
     async with world.bot() as bot:
         anna = await told(world, bot)
@@ -263,6 +222,8 @@ async def test_a_restart_between_all_steps_keeps_the_place_and_the_time(world: W
     length = (booking.end_time - booking.start_time) / 1e9
     assert length == pytest.approx(world.clock() - began, abs=0.001)
     assert world.only("booking_completed").time_ns == booking.end_time
+    (arrived,) = road.arrived("booking_completed")
+    assert int(arrived.data["duration_ms"]) == (booking.end_time - booking.start_time) // 1_000_000
 
 
 async def test_stop_in_the_middle_of_what_a_dead_bot_began(world: World) -> None:
