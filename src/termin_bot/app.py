@@ -99,7 +99,7 @@ def build(
     database = Database(settings.database_url, keys=settings.sealing_keys)
     instance = Instance(database.work, clock, lease_seconds=settings.lease_seconds, shared=database.is_shared)
     patience = Patience(database.is_alive)
-    observer = RecordingObserver()
+    observer = RecordingObserver(clock)
     city = MunichClient(
         user_agent=user_agent(settings.munich_contact),
         base_url=settings.munich_base_url,
@@ -195,6 +195,7 @@ def build(
             subscriptions=subscriptions,
             gauge=gauge,
             checked_at=watching.checked_at,
+            answered_at=lambda: observer.answered_at,
             captcha=lambda: observer.captcha,
             telegram_answers=messenger.is_answered,
             delivery=delivery_watch,
@@ -285,6 +286,8 @@ def run(settings: Settings) -> int:
     """Run the bot until SIGINT or SIGTERM, and return the exit status."""
     logging_setup.set_up(settings.log_level, secrets=secrets_of(settings, os.environ), form=settings.log_format)
     logging_setup.log_what_nobody_caught()
+    if not settings.munich_contact and settings.check_floor_seconds:
+        _log.warning("MUNICH_CONTACT: it is empty, so the city cannot tell whom to ask before it shuts this bot out")
     try:
         telemetry = configure(
             analytics=settings.analytics_enabled,

@@ -18,6 +18,7 @@ from termin_bot.services.ports import Accepted, Blocked, Failed, NoSuchMessage, 
 from termin_bot.tracing import mark_failed, span
 
 _log: Final = logging.getLogger(__name__)
+_TOAST_LIMIT: Final = 200
 
 
 class TelegramMessenger:
@@ -41,6 +42,22 @@ class TelegramMessenger:
         with _call("getMe") as current:
             try:
                 await self._bot.get_me()
+            except TelegramError as error:
+                mark_failed(current, error)
+                return False
+        return True
+
+    async def acknowledge(self, press_id: str, text: str | None) -> bool:
+        """
+        Take the waiting sign off a button, with a line of text or none; False when Telegram has trouble.
+
+        A press of long ago cannot be acknowledged, and that is no trouble.
+        """
+        with _call("answerCallbackQuery") as current:
+            try:
+                await self._bot.answer_callback_query(press_id, None if text is None else text[:_TOAST_LIMIT])
+            except (BadRequest, Forbidden):
+                return True
             except TelegramError as error:
                 mark_failed(current, error)
                 return False

@@ -17,6 +17,7 @@ _WEEKDAYS: Final = (
     phrase("Sun"),
 )
 _NAME_LIMIT: Final = 60
+_OFFICES_NAMED: Final = 4
 
 WELCOME = phrase(
     "Hello! I watch the City of Munich's appointment calendar and tell you as soon as something becomes free. "
@@ -45,20 +46,22 @@ HELP = phrase(
 )
 PRIVACY = phrase(
     "<b>Privacy, honestly</b>\n"
-    "I count what people do with me: which commands and buttons, which services, whether a booking worked and how long "
-    "it took. These counts are pseudonymous, not anonymous: they carry a random number that stands for you, never your "
-    "Telegram account, your name, what you type, or the day of your appointment. /analytics off ends that for you, and "
+    "I count what people do with me: which commands and buttons, which services, whether a booking worked, how long it "
+    "took, and the time of day that was chosen. These counts are pseudonymous, not anonymous: they carry a random "
+    "number that stands for you, never your Telegram account, your name, what you type, or the day of your "
+    "appointment. Whoever runs me is to delete them after {days} days. /analytics off ends the counting for you, and "
     "everything else works as before.\n\n"
-    "To write to you I keep your Telegram id, your language, your services, your dates and quiet hours. Your name, "
-    "e-mail address and telephone number go to the city when you book, are kept encrypted meanwhile, and I forget them "
-    "as soon as the booking has ended. What opens your appointment at the city I keep, encrypted, until the "
-    "appointment.\n\n"
+    "To write to you I keep your Telegram id, your language, your services, your dates and quiet hours, and what I "
+    "told you of. Your name, e-mail address, telephone number and what else the office asks go to the city when you "
+    "book, are kept encrypted meanwhile, and I forget them as soon as the booking has ended. What opens your "
+    "appointment at the city I keep, encrypted, until the appointment.\n\n"
     "{days} days after an appointment I forget that it was; after {days} days in which you watch nothing and write "
     "nothing, or after blocking me for as long, I forget you altogether. /export shows all I keep. /stop deletes it at "
     "once, that number included, and nothing that was counted leads back to you."
 )
 UNKNOWN_COMMAND = phrase("I do not know this command. /help shows what I can do.")
 UNKNOWN_TEXT = phrase("I did not expect a message now. /subscribe watches a service for you, /help explains the rest.")
+NOT_TEXT = phrase("I can read text only. Please type it.")
 STALE_BUTTON = phrase("This button is out of date. /help shows what I can do.")
 TROUBLE = phrase("Sorry, something went wrong on my side. Please try again in a moment.")
 HOLD_ON = phrase("One moment, please: I cannot reach my notes. Your message is not lost, I will answer it soon.")
@@ -91,6 +94,7 @@ LABEL_SET_DATES = phrase("Set dates")
 LABEL_HELP = phrase("Help")
 LABEL_STOP = phrase("Delete my data")
 LABEL_ANY_OFFICE = phrase("Any office")
+LABEL_ANOTHER_OFFICE = phrase("Another office, too")
 LABEL_BACK = phrase("« Back")
 LABEL_MORE = phrase("More »")
 LABEL_ALL_SERVICES = phrase("All services")
@@ -197,11 +201,6 @@ def link_only(service: str) -> str:
     )
 
 
-def watched(service: str, offices: tuple[str, ...], first: date | None, last: date | None) -> str:
-    """Describe one subscription."""
-    return f"• <b>{escape(service)}</b>\n   {at_offices(offices)}, {dates(first, last)}"
-
-
 def removed(service: str) -> str:
     """Say that a service is watched no more."""
     return tr("I no longer watch <b>{service}</b>.", service=escape(service))
@@ -273,5 +272,9 @@ def dates_over(service: str) -> str:
 
 
 def at_offices(offices: tuple[str, ...]) -> str:
-    """Say where; no offices are any office."""
-    return tr("at {offices}", offices=escape(", ".join(offices))) if offices else tr("at any office")
+    """Say where; no offices are any office. A message has room for so many only."""
+    if not offices:
+        return tr("at any office")
+    named = tr("at {offices}", offices=escape(", ".join(offices[:_OFFICES_NAMED])))
+    left = len(offices) - _OFFICES_NAMED
+    return f"{named} {tr('+{count} more', count=left)}" if left > 0 else named

@@ -18,6 +18,7 @@ CANCELLED = phrase("The booking is cancelled, and the appointment is free for ot
 NO_BOOKING = phrase("This booking is over. When something becomes free, I write to you again.")
 SLOT_UNAVAILABLE = phrase("This appointment is no longer free. I keep looking for you.")
 LABEL_CONFIRM = phrase("Confirm booking")
+LABEL_GO_ON = phrase("Go on with it")
 LABEL_CANCEL_BOOKING = phrase("Cancel booking")
 LABEL_SKIP = phrase("Skip")
 LABEL_CHANGE_NAME = phrase("Change name")

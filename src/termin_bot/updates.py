@@ -6,6 +6,7 @@ The name of the span is decided here, from the update and from what the person w
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from termin_bot.recording import Behind, unlink_services, use_visitor
 from termin_bot.services.clock import Clock
 from termin_bot.services.patience import Patience
 from termin_bot.services.people import People, Visit
-from termin_bot.tracing import mark_failed, root_span, say_who
+from termin_bot.tracing import mark_failed, place, root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
 _MS: Final = 1000
@@ -112,8 +113,8 @@ def route_of(update: Update) -> Route:
     text = update.message.text or ""
     if not text.startswith("/"):
         return TextTyped(text)
-    command, _, argument = text[1:].partition(" ")
-    return CommandGiven(command.partition("@")[0].lower(), argument)
+    command, *rest = re.split(r"\s", text[1:], maxsplit=1)
+    return CommandGiven(command.partition("@")[0].lower(), "".join(rest))
 
 
 def operation_of(route: Route, visit: Visit | None) -> str:
@@ -180,7 +181,13 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
 
     async def _process(self, update: Update, incoming: Incoming, coroutine: Awaitable[object]) -> None:
         with root_span(operation_of(incoming.route, None), kind=SpanKind.CONSUMER) as span:
-            span.set_attributes({"messaging.system": "telegram", "messaging.operation.type": "process"})
+            span.set_attributes(
+                {
+                    "messaging.system": "telegram",
+                    "messaging.operation.name": "process",
+                    "messaging.operation.type": "process",
+                }
+            )
             with use_language(_language(update)):  # until we know theirs
                 incoming = await self._recognise(incoming, span)
             token = _current.set(incoming)
@@ -212,7 +219,7 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
                 case WasBlocked():
                     visit = await self._patience.insist(lambda: self._people.find(incoming.telegram_id))
                 case route:
-                    with_command = isinstance(route, CommandGiven)
+                    with_command = _is_command(route)
                     visit = await self._patience.insist(
                         lambda: self._people.arrive(incoming.telegram_id, with_command=with_command),
                         waiting=(incoming.telegram_id,),
@@ -225,6 +232,14 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
         return replace(incoming, visit=visit)
 
 
+def _is_command(route: Route) -> bool:
+    match route:
+        case CommandGiven() | ButtonPressed(buttons.Menu() | buttons.Shortcut()):
+            return True
+        case _:
+            return False
+
+
 def _language(update: Update) -> Language:
     return language_of(None if update.effective_user is None else update.effective_user.language_code)
 
@@ -232,8 +247,4 @@ def _language(update: Update) -> Language:
 def update_failed(span: Span, error: BaseException) -> None:
     """Say on the update's span and in the log that it failed: where and how, never with which words."""
     mark_failed(span, error)
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = "?" if place is None else f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}"
-    _log.error("an update failed: %s at %s", type(error).__name__, where)
+    _log.error("an update failed: %s at %s", type(error).__name__, place(error))

@@ -31,6 +31,8 @@ VISITOR = "enduser.pseudo.id"
 KEY = Fernet.generate_key().decode()
 DATABASES: dict[Path, str] = {}
 """The PostgreSQL database of a test, by the test's folder; a test that is not there has an SQLite file."""
+EXCEPTION = "exception"
+"""OpenTelemetry's own event on a span that failed: no business event."""
 
 
 class ManualClock:
@@ -123,6 +125,7 @@ class World:
             )
             for span in self.exporter.get_finished_spans()
             for event in span.events
+            if event.name != EXCEPTION
         ]
         return [each for each in found if name in (None, each.name)]
 

@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from bot_world import EAT, World, settings_for
+from bot_world import EAT, EXCEPTION, World, settings_for
 from opentelemetry.trace import StatusCode
 from pydantic import ValidationError
 from sqlalchemy import Connection
@@ -161,7 +161,9 @@ async def test_an_error_is_answered_once_and_says_nothing(
     assert StatusCode.ERROR is span.status.status_code
     assert span.status.description is None
     assert (span.attributes or {})["error.type"] == "OperationalError"
-    assert not [event for event in span.events if event.name == "exception"]
+    (said,) = [dict(event.attributes or {}) for event in span.events if event.name == EXCEPTION]
+    assert set(said) == {"exception.type", "exception.stacktrace"}, "its message may hold what was typed"
+    assert "at termin_bot." in caplog.text
     assert "24.11.2026" not in caplog.text
     async with bot.database.engine.begin() as connection:
         await connection.exec_driver_sql("ALTER TABLE subscription RENAME COLUMN elsewhere TO date_to")

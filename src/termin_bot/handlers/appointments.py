@@ -1,6 +1,6 @@
 """The list of what was booked here, and its buttons."""
 
-from termin_bot import buttons_booking, keyboards, texts_booking
+from termin_bot import buttons_booking, keyboards, keyboards_booking, texts_booking
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
 from termin_bot.services.appointments import CancelledAtCity, NoAppointment, NoFileYet, TooLateToCancel
@@ -14,8 +14,8 @@ async def listed(call: Call) -> Answer:
     """Show what the person booked here."""
     mine = await call.services.appointments.mine(call.visit)
     if not mine:
-        return Answer(Screen(texts_booking.NO_APPOINTMENTS()), failure="no_appointments")
-    return Answer(keyboards.my_appointments(mine))
+        return Answer(keyboards.hint(texts_booking.NO_APPOINTMENTS(), "subscribe"), failure="no_appointments")
+    return Answer(keyboards_booking.my_appointments(mine))
 
 
 async def calendar_file(call: Call, button: buttons_booking.CalendarFile) -> Answer:
@@ -32,7 +32,7 @@ async def calendar_file(call: Call, button: buttons_booking.CalendarFile) -> Ans
 async def ask_cancel(call: Call, button: buttons_booking.CancelAppointment) -> Answer:
     """Ask before an appointment is cancelled."""
     found = await call.services.appointments.of(call.visit, button.appointment_id)
-    return _over() if isinstance(found, NoAppointment) else Answer(keyboards.ask_cancel(found))
+    return _over() if isinstance(found, NoAppointment) else Answer(keyboards_booking.ask_cancel(found))
 
 
 async def confirm_cancel(call: Call, button: buttons_booking.ConfirmCancel) -> Answer:

@@ -1,6 +1,6 @@
 """The buttons and the answers of a booking."""
 
-from termin_bot import buttons_booking, keyboards, texts_booking
+from termin_bot import buttons_booking, keyboards_booking, texts_booking
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
 from termin_bot.services.booking_results import (
@@ -84,11 +84,11 @@ def show(result: Result) -> Answer:
         case TimesOffered() | Taken() | OtherTimes():
             return Answer(_times(result))
         case NoOtherTime():
-            return Answer(keyboards.prompt(result.summary, texts_booking.no_other_time()))
+            return Answer(keyboards_booking.prompt(result.summary, texts_booking.no_other_time()))
         case Question() | Summary():
-            return Answer(keyboards.prompt(result))
+            return Answer(keyboards_booking.prompt(result))
         case AlreadyBooking():
-            return Answer(keyboards.already_booking(result.booking_id, result.service_name))
+            return Answer(keyboards_booking.already_booking(result))
         case NoBooking():
             return Answer(Screen(texts_booking.NO_BOOKING()), is_stale=True)
         case SlotUnavailable():
@@ -103,8 +103,9 @@ def show(result: Result) -> Answer:
 def _times(offered: TimesOffered | Taken | OtherTimes) -> Screen:
     match offered:
         case TimesOffered():
-            return keyboards.times(offered.booking_id, texts_booking.choose_time(offered.service_name), offered.offers)
+            text = texts_booking.choose_time(offered.service_name)
+            return keyboards_booking.times(offered.booking_id, text, offered.offers)
         case Taken():
-            return keyboards.times(offered.booking_id, texts_booking.taken(), offered.offers)
+            return keyboards_booking.times(offered.booking_id, texts_booking.taken(), offered.offers)
         case OtherTimes():
-            return keyboards.other_times(offered)
+            return keyboards_booking.other_times(offered)

@@ -43,22 +43,24 @@ async def pick_office(call: Call, button: buttons.PickOffice) -> Answer:
 
 def _subscribed(result: Added | ChooseOffice | LimitReached | NotOffered | LinkOnly) -> Answer:
     match result:
-        case Added(watched):
-            return Answer(keyboards.subscribed(watched), in_place=True)
+        case Added():
+            return Answer(keyboards.subscribed(result), in_place=True)
         case ChooseOffice():
             return Answer(keyboards.offices(result), in_place=True)
         case LinkOnly():
             return Answer(keyboards.link_only(result), in_place=True)
         case LimitReached():
-            return Answer(Screen(texts.LIMIT()), failure="limit_reached")
+            return Answer(keyboards.hint(texts.LIMIT(), "myservices"), failure="limit_reached")
         case NotOffered():
-            return Answer(Screen(texts.NOT_OFFERED()))
+            return Answer(keyboards.hint(texts.NOT_OFFERED(), "subscribe"))
 
 
 async def remove_subscription(call: Call, button: buttons.RemoveSubscription) -> Answer:
     """Watch something no longer."""
     name = await call.services.subscriptions.remove(call.visit, button.subscription_id)
-    return stale() if name is None else Answer(Screen(texts.removed(name)), in_place=True)
+    if name is None:
+        return stale()
+    return Answer(keyboards.hint(texts.removed(name), "subscribe", "myservices"), in_place=True)
 
 
 async def pause_subscription(call: Call, button: buttons.PauseSubscription) -> Answer:
@@ -72,8 +74,9 @@ async def resume_subscription(call: Call, button: buttons.ResumeSubscription) ->
 
 
 async def _paused(call: Call, subscription_id: int, *, paused: bool) -> Answer:
-    mine = await call.services.subscriptions.pause(call.visit, paused=paused, subscription_id=subscription_id)
-    return stale() if mine is None else Answer(keyboards.my_services(mine), in_place=True)
+    if not await call.services.subscriptions.pause(call.visit, paused=paused, subscription_id=subscription_id):
+        return stale()
+    return Answer(keyboards.my_services(await call.services.reporting.status(call.visit)), in_place=True)
 
 
 async def calendar_page(call: Call, button: buttons.CalendarPage) -> Answer:
@@ -88,7 +91,7 @@ async def calendar_day(call: Call, button: buttons.CalendarDay) -> Answer:
         case None:
             return stale()
         case DateRange() as dates:
-            return Answer(Screen(texts.dates_set(dates.start, dates.end)), in_place=True)
+            return Answer(keyboards.hint(texts.dates_set(dates.start, dates.end), "myservices"), in_place=True)
         case shown:
             return Answer(keyboards_settings.calendar(shown), in_place=True)
 
@@ -108,7 +111,7 @@ async def dates_preset(call: Call, button: buttons.DatesPreset) -> Answer:
     dates = DateRange(None, None) if button.preset == "any" else subscriptions.coming_days(int(button.preset))
     if not await subscriptions.set_dates(call.visit, dates, button.subscription_id):
         return stale()
-    return Answer(Screen(texts.dates_set(dates.start, dates.end)), in_place=True)
+    return Answer(keyboards.hint(texts.dates_set(dates.start, dates.end), "myservices"), in_place=True)
 
 
 async def stop_confirm(call: Call, _button: buttons.StopConfirm) -> Answer:
