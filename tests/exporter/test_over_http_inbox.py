@@ -1,6 +1,7 @@
 """The whole road over HTTP to the stand-in for Umami: what is cleaned is accepted, and what goes wrong is survived."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,24 @@ def test_a_server_without_batches_gets_each_event_by_itself(tmp_path: Path, inbo
         pipeline.shutdown()
 
     assert inbox.counts() == {"order_placed": 60}
+
+
+def test_a_server_that_answers_batches_without_a_token(tmp_path: Path, inbox: Inbox) -> None:
+    """An older Umami: each of two sender threads may find that out with one event, which comes three times."""
+    inbox.faults.without_token()
+    with inbox.serve() as server:
+        pipeline = sent_to(server.url, tmp_path / "spool")
+        UmamiSpanExporter(pipeline=pipeline).export(
+            [ended(OrderPlaced(number=each), visitor=None) for each in range(200)]
+        )
+        assert pipeline.flush(60.0)
+        books = pipeline.status().books
+        pipeline.shutdown()
+
+    times = Counter(each.data["number"] for each in inbox.events())
+    assert (len(times), books.delivered) == (200, 200)
+    assert 1 <= len([each for each in times.values() if each == 3]) <= 2
+    assert set(times.values()) == {1, 3}
 
 
 def test_a_database_that_dies_in_the_middle_of_a_batch(tmp_path: Path, inbox: Inbox) -> None:
