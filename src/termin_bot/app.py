@@ -14,15 +14,21 @@ import httpx
 from telegram import LinkPreviewOptions, Update
 from telegram.constants import ParseMode
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import AIORateLimiter, ApplicationBuilder, Defaults, TypeHandler
+from telegram.ext import ApplicationBuilder, Defaults, TypeHandler
 from telegram.request import HTTPXRequest
 
 from otel_umami_exporter import SettingsError, SpoolError, __version__
-from termin_bot import logging_setup
+from termin_bot import logging_setup, texts
+from termin_bot.arrivals import Arrivals, ConfirmingRequest
 from termin_bot.bot import Bot, PtbApplication, Sleep, Timers
 from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
+from termin_bot.health_server import HealthServer
+from termin_bot.intake import ListenError, webhook_of
 from termin_bot.munich import MunichClient, Solver
+from termin_bot.pacing import Pacing
+from termin_bot.redaction import secrets_of
+from termin_bot.screens import Screen
 from termin_bot.services.activating import Activating
 from termin_bot.services.appointments import Appointments
 from termin_bot.services.booking import Booking
@@ -36,16 +42,20 @@ from termin_bot.services.finding import Finding
 from termin_bot.services.health import HealthGauge
 from termin_bot.services.notifying import Notifying, ReminderRule
 from termin_bot.services.observing import RecordingObserver
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import People
 from termin_bot.services.polling import Poller
+from termin_bot.services.readiness import Readiness
 from termin_bot.services.reporting import Delivery, DeliveryWatch, Reporting
 from termin_bot.services.retention import Retention
+from termin_bot.services.sharing import Instance, SharedBoard
 from termin_bot.services.submitting import Submitting
 from termin_bot.services.subscriptions import Subscriptions
 from termin_bot.services.sweeping import Sweeper
+from termin_bot.services.telling import Telling
 from termin_bot.services.watching import Watching
 from termin_bot.settings import BotSettingsError, Settings, load
-from termin_bot.storage import Database, StorageError
+from termin_bot.storage import Database, StorageError, StorageUnusableError
 from termin_bot.telegram_messenger import TelegramMessenger
 from termin_bot.telemetry import Telemetry, configure
 from termin_bot.updates import PersonalUpdateProcessor
@@ -87,6 +97,8 @@ def build(
     logging_setup.hush()  # whoever runs this bot: no library logs what people type
     chance = chance or random.Random()  # noqa: S311  fairness and jitter, no secret
     database = Database(settings.database_url, keys=settings.sealing_keys)
+    instance = Instance(database.work, clock, lease_seconds=settings.lease_seconds, shared=database.is_shared)
+    patience = Patience(database.is_alive)
     observer = RecordingObserver()
     city = MunichClient(
         user_agent=user_agent(settings.munich_contact),
@@ -94,6 +106,7 @@ def build(
         captcha_mode=settings.munich_captcha,
         solver=captcha_solver,
         observer=observer,
+        board=SharedBoard(database.work, clock, instance),
         transport=munich_transport,
         clock=clock,
         sleep=sleep,
@@ -101,16 +114,21 @@ def build(
     )
     shelf = CatalogueShelf(city, clock)
     people = People(database.work, clock)
-    updates = PersonalUpdateProcessor(people, clock, unlinks_services=settings.analytics_unlink_services)
-    application = _application(settings, updates, telegram_transport)
+    arrivals = Arrivals(work=database.work, instance=instance, patience=patience, clock=clock)
+    updates = PersonalUpdateProcessor(
+        people, arrivals, patience, clock, unlinks_services=settings.analytics_unlink_services
+    )
+    application = _application(settings, updates, arrivals, telegram_transport)
     messenger = TelegramMessenger(application.bot)
+    patience.comfort = lambda telegram_id: messenger.show(telegram_id, Screen(texts.HOLD_ON()))
     endings = Endings(city, clock)
-    submitting = Submitting(work=database.work, city=city, shelf=shelf, endings=endings, clock=clock)
+    submitting = Submitting(work=database.work, city=city, shelf=shelf, endings=endings, patience=patience, clock=clock)
     changing = Changing(
         work=database.work,
         city=city,
         shelf=shelf,
         endings=endings,
+        patience=patience,
         clock=clock,
         session_seconds=settings.booking_session_seconds,
     )
@@ -121,13 +139,16 @@ def build(
         clock=clock,
         rule=ReminderRule(settings.reminder_seconds if settings.reminders_enabled else None),
         chance=chance,
+        instance=instance,
+        patience=patience,
     )
+    telling = Telling(notifying, chance)
     gauge = HealthGauge(settings.health_alert_cycles)
     watching = Watching(
         work=database.work,
         shelf=shelf,
         poller=Poller(city, database.work, clock),
-        notifying=notifying,
+        notifying=telling,
         people=people,
         messenger=messenger,
         gauge=gauge,
@@ -143,6 +164,7 @@ def build(
         submitting=submitting,
         people=people,
         messenger=messenger,
+        instance=instance,
         clock=clock,
     )
     subscriptions = Subscriptions(database.work, shelf, clock, settings.munich_captcha)
@@ -157,11 +179,13 @@ def build(
             endings=endings,
             submitting=submitting,
             changing=changing,
+            instance=instance,
+            patience=patience,
             clock=clock,
             session_seconds=settings.booking_session_seconds,
         ),
         changing=changing,
-        appointments=Appointments(work=database.work, city=city, shelf=shelf, clock=clock),
+        appointments=Appointments(work=database.work, city=city, shelf=shelf, patience=patience, clock=clock),
         shelf=shelf,
         finding=Finding(database.work),
         calendars=Calendars(database.work, subscriptions, clock),
@@ -179,25 +203,44 @@ def build(
         operators=frozenset(settings.admin_ids),
         retention_days=settings.retention_days,
     )
-    dispatcher = Dispatcher(services, messenger)
+    readiness = Readiness(
+        work=database.work,
+        telegram_answers=messenger.is_answered,
+        gauge=gauge,
+        clock=clock,
+        check_interval=settings.check_interval_seconds,
+    )
+    dispatcher = Dispatcher(services, messenger, patience)
     application.add_handler(TypeHandler(Update, dispatcher.handle))
     application.add_error_handler(dispatcher.failed)
     return Bot(
         application=application,
         database=database,
+        instance=instance,
+        arrivals=arrivals,
+        patience=patience,
         city=city,
         watching=watching,
+        telling=telling,
         sweeper=sweeper,
         activating=activating,
         retention=Retention(work=database.work, shelf=shelf, clock=clock, days=settings.retention_days),
         delivery=delivery_watch,
         unlinks_services=settings.analytics_unlink_services,
         timers=_timers(settings, timers, chance),
+        readiness=readiness,
+        health=None
+        if settings.health_port is None
+        else HealthServer(settings.health_host, settings.health_port, readiness),
+        webhook=webhook_of(settings),
     )
 
 
 def _application(
-    settings: Settings, updates: PersonalUpdateProcessor, transport: httpx.AsyncBaseTransport | None
+    settings: Settings,
+    updates: PersonalUpdateProcessor,
+    arrivals: Arrivals,
+    transport: httpx.AsyncBaseTransport | None,
 ) -> PtbApplication:
     os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's opt-in; without it every 429 warns of a deprecation
     options: dict[str, Any] = {} if transport is None else {"transport": transport}
@@ -206,9 +249,10 @@ def _application(
         .token(settings.telegram_bot_token.get_secret_value())
         .base_url(f"{settings.telegram_base_url}/bot")
         .request(HTTPXRequest(connection_pool_size=64, httpx_kwargs=options))
-        .get_updates_request(HTTPXRequest(httpx_kwargs=options))
+        .get_updates_request(ConfirmingRequest(arrivals, httpx_kwargs=options))
+        .update_queue(arrivals)
         .defaults(Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True)))
-        .rate_limiter(AIORateLimiter(max_retries=2))
+        .rate_limiter(Pacing(settings.telegram_messages_per_second))
         .concurrent_updates(updates)
         .job_queue(None)
         .build()
@@ -224,6 +268,7 @@ def check_pause(settings: Settings, chance: random.Random) -> Callable[[], float
 def _timers(settings: Settings, timers: Literal["automatic", "manual"], chance: random.Random) -> Timers:
     automatic = timers == "automatic"
     return Timers(
+        beat=settings.lease_seconds / 5 if automatic else None,
         check=check_pause(settings, chance) if automatic else None,
         sweep=(lambda: settings.sweep_interval_seconds) if automatic else None,
         stop_within=settings.shutdown_seconds,
@@ -238,8 +283,8 @@ def user_agent(contact: str) -> str:
 
 def run(settings: Settings) -> int:
     """Run the bot until SIGINT or SIGTERM, and return the exit status."""
-    token = settings.telegram_bot_token.get_secret_value()
-    logging_setup.set_up(settings.log_level, secrets=(token, token.partition(":")[2]))
+    logging_setup.set_up(settings.log_level, secrets=secrets_of(settings, os.environ), form=settings.log_format)
+    logging_setup.log_what_nobody_caught()
     try:
         telemetry = configure(
             analytics=settings.analytics_enabled,
@@ -252,8 +297,12 @@ def run(settings: Settings) -> int:
         return asyncio.run(_serve(settings, _delivery_of(telemetry)))
     except InvalidToken:
         return _refuse("TELEGRAM_BOT_TOKEN: Telegram does not know this token")
-    except StorageError as error:
+    except ListenError as error:
         return _refuse(str(error))
+    except StorageUnusableError as error:
+        return _refuse(str(error))
+    except StorageError as error:
+        return _refuse(str(error), _EXIT_TROUBLE)
     except TelegramError as error:
         _log.error("Telegram cannot be reached: %s", type(error).__name__)
         return _EXIT_TROUBLE
@@ -295,6 +344,6 @@ def main() -> int:
     return run(settings)
 
 
-def _refuse(reason: str) -> int:
+def _refuse(reason: str, status: int = _EXIT_SETTINGS) -> int:
     print(reason, file=sys.stderr)  # noqa: T201  the one line that the operator needs
-    return _EXIT_SETTINGS
+    return status

@@ -3,33 +3,35 @@
 from collections.abc import Sequence
 from typing import get_args
 
-from termin_bot import texts, texts_settings
+from termin_bot import texts, texts_booking, texts_settings
 from termin_bot.buttons import (
+    CalendarPage,
+    DatesPreset,
+    DatesTarget,
+    Menu,
+    PauseSubscription,
+    PickOffice,
+    PickService,
+    Preset,
+    RemoveSubscription,
+    ResumeSubscription,
+    Shortcut,
+    StopConfirm,
+    StopKeep,
+)
+from termin_bot.buttons_booking import (
     Book,
     CalendarFile,
-    CalendarPage,
     CancelAppointment,
     CancelBooking,
     ChangeDetail,
     ChangeTime,
     ConfirmBooking,
     ConfirmCancel,
-    DatesPreset,
-    DatesTarget,
     KeepAppointment,
     KeepTime,
-    Menu,
-    PauseSubscription,
-    PickOffice,
-    PickService,
     PickTime,
-    Preset,
-    RemoveSubscription,
-    ResumeSubscription,
-    Shortcut,
     SkipQuestion,
-    StopConfirm,
-    StopKeep,
 )
 from termin_bot.munich import Service
 from termin_bot.screens import Key, Screen
@@ -142,21 +144,24 @@ def stop() -> Screen:
 
 def times(booking_id: int, text: str, offers: Sequence[Offer]) -> Screen:
     """Offer times to reserve."""
-    rows = [(Key(texts.short(texts.offered_slot(each.start, each.office)), PickTime(each.slot_id)),) for each in offers]
-    return Screen(text, (*rows, (Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(booking_id)),)))
+    rows = [
+        (Key(texts.short(texts_booking.offered_slot(each.start, each.office)), PickTime(each.slot_id)),)
+        for each in offers
+    ]
+    return Screen(text, (*rows, (Key(texts_booking.LABEL_CANCEL_BOOKING(), CancelBooking(booking_id)),)))
 
 
 def other_times(offered: OtherTimes) -> Screen:
     """Offer other times in place of the one that is held."""
     rows = [
-        (Key(texts.short(texts.offered_slot(each.start, each.office)), PickTime(each.slot_id)),)
+        (Key(texts.short(texts_booking.offered_slot(each.start, each.office)), PickTime(each.slot_id)),)
         for each in offered.offers
     ]
     last = (
-        Key(texts.LABEL_KEEP_TIME(), KeepTime(offered.booking_id)),
-        Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(offered.booking_id)),
+        Key(texts_booking.LABEL_KEEP_TIME(), KeepTime(offered.booking_id)),
+        Key(texts_booking.LABEL_CANCEL_BOOKING(), CancelBooking(offered.booking_id)),
     )
-    return Screen(texts.other_times(offered.service_name), (*rows, last))
+    return Screen(texts_booking.other_times(offered.service_name), (*rows, last))
 
 
 def prompt(asked: Prompt, before: str = "") -> Screen:
@@ -168,27 +173,27 @@ def prompt(asked: Prompt, before: str = "") -> Screen:
 def question(asked: Question) -> Screen:
     """Ask for the next detail of a booking."""
     reason = None if asked.invalid is None else asked.invalid.reason
-    skip = ((Key(texts.LABEL_SKIP(), SkipQuestion(asked.booking_id)),),) if asked.is_optional else ()
+    skip = ((Key(texts_booking.LABEL_SKIP(), SkipQuestion(asked.booking_id)),),) if asked.is_optional else ()
     return Screen(
-        texts.question(asked.step, asked.label, asked.held_until, asked.minutes_left, reason),
-        (*skip, (Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(asked.booking_id)),)),
+        texts_booking.question(asked.step, asked.label, asked.held_until, asked.minutes_left, reason),
+        (*skip, (Key(texts_booking.LABEL_CANCEL_BOOKING(), CancelBooking(asked.booking_id)),)),
     )
 
 
 def summary(shown: Summary) -> Screen:
     """Show a booking before the city is asked."""
     return Screen(
-        texts.summary(
+        texts_booking.summary(
             shown.service_name, shown.office, shown.start, shown.details, shown.held_until, shown.minutes_left
         ),
         (
-            (Key(texts.LABEL_CONFIRM(), ConfirmBooking(shown.booking_id)),),
+            (Key(texts_booking.LABEL_CONFIRM(), ConfirmBooking(shown.booking_id)),),
             (
-                Key(texts.LABEL_CHANGE_NAME(), ChangeDetail(shown.booking_id, "name")),
-                Key(texts.LABEL_CHANGE_EMAIL(), ChangeDetail(shown.booking_id, "email")),
-                Key(texts.LABEL_CHANGE_TIME(), ChangeTime(shown.booking_id)),
+                Key(texts_booking.LABEL_CHANGE_NAME(), ChangeDetail(shown.booking_id, "name")),
+                Key(texts_booking.LABEL_CHANGE_EMAIL(), ChangeDetail(shown.booking_id, "email")),
+                Key(texts_booking.LABEL_CHANGE_TIME(), ChangeTime(shown.booking_id)),
             ),
-            (Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(shown.booking_id)),),
+            (Key(texts_booking.LABEL_CANCEL_BOOKING(), CancelBooking(shown.booking_id)),),
         ),
     )
 
@@ -196,33 +201,35 @@ def summary(shown: Summary) -> Screen:
 def already_booking(booking_id: int, service_name: str) -> Screen:
     """Say that one booking at a time is enough."""
     return Screen(
-        texts.already_booking(service_name), ((Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(booking_id)),),)
+        texts_booking.already_booking(service_name),
+        ((Key(texts_booking.LABEL_CANCEL_BOOKING(), CancelBooking(booking_id)),),),
     )
 
 
 def my_appointments(mine: Sequence[AppointmentView]) -> Screen:
     """List what a person booked here, with what can be done about each."""
     lines = [
-        texts.appointment(each.service_name, each.office, each.start, each.state, each.activate_by) for each in mine
+        texts_booking.appointment(each.service_name, each.office, each.start, each.state, each.activate_by)
+        for each in mine
     ]
     rows = [
         (
-            Key(f"{texts.LABEL_CALENDAR_FILE()} {texts.slot(each.start)}", CalendarFile(each.id)),
-            Key(f"{texts.LABEL_CANCEL_APPOINTMENT()} {texts.slot(each.start)}", CancelAppointment(each.id)),
+            Key(f"{texts_booking.LABEL_CALENDAR_FILE()} {texts.slot(each.start)}", CalendarFile(each.id)),
+            Key(f"{texts_booking.LABEL_CANCEL_APPOINTMENT()} {texts.slot(each.start)}", CancelAppointment(each.id)),
         )
         for each in mine
         if each.can_be_cancelled
     ]
-    return Screen("\n".join([texts.MY_APPOINTMENTS(), *lines]), tuple(rows))
+    return Screen("\n".join([texts_booking.MY_APPOINTMENTS(), *lines]), tuple(rows))
 
 
 def ask_cancel(shown: AppointmentView) -> Screen:
     """Ask before an appointment is cancelled."""
     return Screen(
-        texts.ask_cancel(shown.service_name, shown.start),
+        texts_booking.ask_cancel(shown.service_name, shown.start),
         (
-            (Key(texts.LABEL_CONFIRM_CANCEL(), ConfirmCancel(shown.id)),),
-            (Key(texts.LABEL_KEEP_APPOINTMENT(), KeepAppointment(shown.id)),),
+            (Key(texts_booking.LABEL_CONFIRM_CANCEL(), ConfirmCancel(shown.id)),),
+            (Key(texts_booking.LABEL_KEEP_APPOINTMENT(), KeepAppointment(shown.id)),),
         ),
     )
 
@@ -235,11 +242,11 @@ def notice(told: Notice) -> Screen:
         case SlotsGone():
             return Screen(texts.slots_gone(told.service_name, told.at))
         case BookingExpired():
-            return Screen(texts.booking_expired(told.service_name))
+            return Screen(texts_booking.booking_expired(told.service_name))
         case BookingSucceeded():
-            return Screen(texts.booked_meanwhile(told.service_name, told.activation_minutes))
+            return Screen(texts_booking.booked_meanwhile(told.service_name, told.activation_minutes))
         case BookingFailed():
-            return Screen(texts.booking_failed(told.service_name, told.reason))
+            return Screen(texts_booking.booking_failed(told.service_name, told.reason))
         case DatesOver():
             return Screen(texts.dates_over(told.service_name))
         case SlotsBooked():
@@ -253,15 +260,15 @@ def notice(told: Notice) -> Screen:
 def _deadline(told: TimeRunningOut | ActivationDue | Activated | NotActivated | AppointmentVanished) -> Screen:
     match told:
         case TimeRunningOut():
-            return Screen(texts.time_running_out(told.service_name, told.held_until, told.minutes))
+            return Screen(texts_booking.time_running_out(told.service_name, told.held_until, told.minutes))
         case ActivationDue():
-            return Screen(texts.activation_due(told.service_name, told.minutes))
+            return Screen(texts_booking.activation_due(told.service_name, told.minutes))
         case Activated():
-            return Screen(texts.activated(told.service_name, told.office, told.start))
+            return Screen(texts_booking.activated(told.service_name, told.office, told.start))
         case NotActivated():
-            return Screen(texts.not_activated(told.service_name))
+            return Screen(texts_booking.not_activated(told.service_name))
         case AppointmentVanished():
-            return Screen(texts.appointment_vanished(told.service_name, told.start))
+            return Screen(texts_booking.appointment_vanished(told.service_name, told.start))
 
 
 def _for_operators(told: CityBlind | CityBack | AddressRefused) -> Screen:
@@ -275,7 +282,7 @@ def _for_operators(told: CityBlind | CityBack | AddressRefused) -> Screen:
 
 
 def _slots_free(told: SlotsFree) -> Screen:
-    listed = [texts.offered_slot(each.start, each.office) for each in told.offers]
+    listed = [texts_booking.offered_slot(each.start, each.office) for each in told.offers]
     text = texts.slots_free(
         told.service_name,
         listed,
@@ -283,7 +290,7 @@ def _slots_free(told: SlotsFree) -> Screen:
         is_reminder=told.kind == "reminder",
         digest=told.digest,
     )
-    keys = [Key(texts.label_book(each.start), Book(each.slot_id)) for each in told.offers]
+    keys = [Key(texts_booking.label_book(each.start), Book(each.slot_id)) for each in told.offers]
     pairs = [tuple(keys[at : at + 2]) for at in range(0, len(keys), 2)]
     more = (Key(texts.LABEL_CITY_PAGE(), opens=told.link), Key(texts.LABEL_MY_SERVICES(), Shortcut("myservices")))
     return Screen(text, (*pairs, more))

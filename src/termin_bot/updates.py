@@ -6,10 +6,10 @@ The name of the span is decided here, from the update and from what the person w
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, cast
 from weakref import WeakValueDictionary
 
 from opentelemetry import metrics
@@ -18,18 +18,24 @@ from telegram import ChatMember, Update
 from telegram.constants import ChatType
 from telegram.ext import BaseUpdateProcessor
 
-from termin_bot import buttons, operations
+from termin_bot import buttons, callback_data, operations
+from termin_bot.arrivals import Arrivals
 from termin_bot.languages import Language, language_of, use_language
 from termin_bot.recording import Behind, unlink_services, use_visitor
 from termin_bot.services.clock import Clock
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import People, Visit
 from termin_bot.tracing import mark_failed, root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
 _MS: Final = 1000
 MAX_CONCURRENT: Final = 256
+MAX_WAITING: Final = 1_000_000
 _lag: Final = metrics.get_meter("termin_bot").create_histogram(
-    "termin_bot.update.lag", unit="s", description="From sending a message to the bot until it is handled"
+    "termin_bot.update.lag",
+    unit="s",
+    description="From sending a message to the bot until it is handled",
+    explicit_bucket_boundaries_advisory=[1, 2, 3, 5, 10, 30, 60, 300, 3600],  # Telegram's dates are whole seconds
 )
 
 
@@ -100,7 +106,7 @@ def route_of(update: Update) -> Route:
         status = update.my_chat_member.new_chat_member.status
         return WasBlocked() if status == ChatMember.BANNED else WasUnblocked()
     if update.callback_query is not None:
-        return ButtonPressed(buttons.parse(update.callback_query.data or ""))
+        return ButtonPressed(callback_data.parse(update.callback_query.data or ""))
     if update.message is None:
         return NotOurs()
     text = update.message.text or ""
@@ -131,11 +137,16 @@ def operation_of(route: Route, visit: Visit | None) -> str:
 class PersonalUpdateProcessor(BaseUpdateProcessor):
     """Processes each person's updates one after the other, in a span, on behalf of their visitor."""
 
-    __slots__ = ("_clock", "_locks", "_people", "_unlinks_services")
+    __slots__ = ("_arrivals", "_clock", "_locks", "_patience", "_people", "_room", "_unlinks_services")
 
-    def __init__(self, people: People, clock: Clock, *, unlinks_services: bool = False) -> None:
-        super().__init__(MAX_CONCURRENT)
+    def __init__(
+        self, people: People, arrivals: Arrivals, patience: Patience, clock: Clock, *, unlinks_services: bool = False
+    ) -> None:
+        super().__init__(MAX_WAITING)
+        self._room = asyncio.Semaphore(MAX_CONCURRENT)  # not for those that wait for another update to be handled
         self._people = people
+        self._arrivals = arrivals
+        self._patience = patience
         self._clock = clock
         self._unlinks_services = unlinks_services
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
@@ -154,13 +165,24 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
         user = update.effective_user
         incoming = Incoming(route=route_of(update), telegram_id=user.id if user is not None else 0)
         lock = self._locks.setdefault(incoming.telegram_id, asyncio.Lock())
-        async with lock:
-            await self._process(update, incoming, coroutine)
+        while True:
+            async with lock:
+                turn = await self._arrivals.begin(update)
+                if turn == "now":
+                    async with self._room:
+                        await self._process(update, incoming, coroutine)
+                    await self._arrivals.finish(update)
+                    return
+            if turn == "never":  # another instance took it over
+                cast("Coroutine[Any, Any, object]", coroutine).close()
+                return
+            await self._arrivals.wait()
 
     async def _process(self, update: Update, incoming: Incoming, coroutine: Awaitable[object]) -> None:
         with root_span(operation_of(incoming.route, None), kind=SpanKind.CONSUMER) as span:
             span.set_attributes({"messaging.system": "telegram", "messaging.operation.type": "process"})
-            incoming = await self._recognise(incoming, span)
+            with use_language(_language(update)):  # until we know theirs
+                incoming = await self._recognise(incoming, span)
             token = _current.set(incoming)
             try:
                 visit = incoming.visit
@@ -188,10 +210,13 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
                 case NotOurs():
                     return incoming
                 case WasBlocked():
-                    visit = await self._people.find(incoming.telegram_id)
+                    visit = await self._patience.insist(lambda: self._people.find(incoming.telegram_id))
                 case route:
                     with_command = isinstance(route, CommandGiven)
-                    visit = await self._people.arrive(incoming.telegram_id, with_command=with_command)
+                    visit = await self._patience.insist(
+                        lambda: self._people.arrive(incoming.telegram_id, with_command=with_command),
+                        waiting=(incoming.telegram_id,),
+                    )
         except Exception as error:  # noqa: BLE001  the handler raises it again, where there is an answer to it
             return replace(incoming, trouble=error)
         span.update_name(operation_of(incoming.route, visit))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography.fernet import Fernet
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -27,6 +28,9 @@ LICENCE, LICENCE_OFFICE = 1071896, 10308174  # asks for the telephone number
 PASSPORT = 1063453  # many offices
 EMERGENCY, EMERGENCY_OFFICE = 10339028, 10461  # behind a captcha, asks for the AZR-Nummer (optional)
 VISITOR = "enduser.pseudo.id"
+KEY = Fernet.generate_key().decode()
+DATABASES: dict[Path, str] = {}
+"""The PostgreSQL database of a test, by the test's folder; a test that is not there has an SQLite file."""
 
 
 class ManualClock:
@@ -134,7 +138,8 @@ def settings_for(tmp_path: Path, **changes: object) -> Settings:
         {
             "telegram_bot_token": DEMO_TOKEN,
             "telegram_base_url": "http://telegram.example",
-            "database_url": f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}",
+            "database_url": DATABASES.get(tmp_path, f"sqlite+aiosqlite:///{tmp_path / 'bot.db'}"),
+            "encryption_keys": KEY if tmp_path in DATABASES else "",
             "munich_base_url": SimulatedCity.base_url,
             "munich_contact": "tests@example.org",
             "analytics_enabled": False,

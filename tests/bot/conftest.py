@@ -1,11 +1,12 @@
 """Fixtures: what the spans said, a world, and a bot running in it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import bot_databases
 import pytest
 from bot_road import Relay, Road, lay
-from bot_world import NOON, ManualClock, World, settings_for
+from bot_world import DATABASES, NOON, ManualClock, World, settings_for
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -37,17 +38,46 @@ def exporter(_exporter: InMemorySpanExporter) -> Iterator[InMemorySpanExporter]:
     _exporter.clear()
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Run a PostgreSQL server for all tests."""
+    with bot_databases.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """Give the test a database of its own, on either system; `settings_for(tmp_path)` names it."""
+    if request.param == "sqlite":
+        yield "sqlite"
+        return
+    async with bot_databases.database(request.getfixturevalue("postgresql")) as url:
+        DATABASES[tmp_path] = url
+        yield "postgresql"
+        del DATABASES[tmp_path]
+
+
 @pytest.fixture
-def world(tmp_path: Path, exporter: InMemorySpanExporter) -> World:
+def make_world(tmp_path: Path, exporter: InMemorySpanExporter) -> Callable[[], World]:
+    """Return what makes a quiet Monday noon on this test's database."""
+
+    def make() -> World:
+        clock = ManualClock(NOON.timestamp())
+        return World(
+            telegram=SimulatedTelegram(clock=clock),
+            city=SimulatedCity(clock, rate_rule="off"),
+            clock=clock,
+            settings=settings_for(tmp_path),
+            exporter=exporter,
+        )
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: Callable[[], World], database_kind: str) -> World:  # noqa: ARG001  makes the database
     """Return a quiet Monday noon."""
-    clock = ManualClock(NOON.timestamp())
-    return World(
-        telegram=SimulatedTelegram(clock=clock),
-        city=SimulatedCity(clock, rate_rule="off"),
-        clock=clock,
-        settings=settings_for(tmp_path),
-        exporter=exporter,
-    )
+    return make_world()
 
 
 @pytest.fixture

@@ -1,17 +1,13 @@
 """From the summary on: second thoughts, the last two minutes, the link in the mail, the calendar file, cancelling."""
 
-import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
+from bot_databases import everything_kept
 from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, World, settings_for
 from cryptography.fernet import Fernet
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from termin_bot import storage
 from termin_bot.bot import Bot
 from termin_bot.services.activating import next_look
 from termin_bot.simulation.telegram import Person
@@ -272,19 +268,25 @@ async def sealed(bot: Bot, table: str) -> list[str | None]:
         return list((await connection.execute(text(f"SELECT auth_key FROM {table}"))).scalars())  # noqa: S608  ours
 
 
-async def test_nothing_lies_open_in_the_database_file(world: World, bot: Bot, tmp_path: Path) -> None:
-    """Neither what was typed nor what opens the appointment; the key is beside the file, for its owner only."""
+async def test_nothing_lies_open_in_the_database(world: World, bot: Bot, tmp_path: Path) -> None:
+    """Neither what was typed nor what opens the appointment; on SQLite not even in what the file forgot."""
     anna = await at_the_summary(world, bot)
-    drafts = _bytes_of(tmp_path)
+    drafts = _bytes_of(tmp_path) + (await everything_kept(world.settings)).encode()
     (reserved,) = world.city.bookings()
     await world.press(anna, "Confirm booking")
-    kept = _bytes_of(tmp_path)
+    kept = _bytes_of(tmp_path) + (await everything_kept(world.settings)).encode()
 
     for canary in (NAME, EMAIL, reserved.auth_key):
         assert canary.encode() not in drafts
         assert canary.encode() not in kept
-    assert b"booking_session" in drafts  # the detector reads the right file
+    assert b"booking_session: (" in drafts  # the detector reads the right database
     assert [each[:4] for each in await sealed(bot, "appointment") if each] == ["gAAA"]
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+@pytest.mark.usefixtures("bot")
+async def test_the_key_is_beside_the_file_for_its_owner_only(tmp_path: Path) -> None:
+    """PostgreSQL has no file to keep one beside, and needs ENCRYPTION_KEYS."""
     key = tmp_path / "bot.db.key"
     assert key.stat().st_mode & 0o777 == 0o600
     assert key_is_usable(key.read_text(encoding="ascii").strip())
@@ -337,54 +339,6 @@ def test_when_the_city_is_asked(minutes: int, looks: list[int]) -> None:
     assert next_look(0.0, end, end - 1) == end + 10
     assert next_look(0.0, end, end + 10) == end + 70
     assert next_look(0.0, end, end + 600) is None
-
-
-async def test_the_migration_keeps_rows_and_deletes_open_text(tmp_path: Path) -> None:
-    """People, subscriptions and who was told survive; drafts that lay open are gone; and back again."""
-    path = tmp_path / "old.db"
-    engine = storage.Database(f"sqlite+aiosqlite:///{path}").engine
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.__file__).parent / "migrations"))
-
-    def go(step: Callable[[Config, str], None], revision: str) -> Callable[[Connection], None]:
-        def run(connection: Connection) -> None:
-            config.attributes["connection"] = connection
-            step(config, revision)
-
-        return run
-
-    async def to(step: Callable[[Config, str], None], revision: str) -> None:
-        async with engine.begin() as connection:
-            await connection.run_sync(go(step, revision))
-        await engine.dispose()
-
-    await to(command.upgrade, "0002")
-    with sqlite3.connect(path) as old:
-        old.execute("PRAGMA foreign_keys=ON")
-        old.execute(
-            "INSERT INTO person (id, telegram_id, visitor, language, registered_at, last_seen_at) "
-            "VALUES (1, 2, 'v', 'de', 0, 0)"
-        )
-        old.execute(
-            "INSERT INTO subscription (id, person_id, service_id, offices, paused, created_at, reminded) "
-            "VALUES (1, 1, 1063453, '', 0, 0, 0)"
-        )
-        old.execute("INSERT INTO slot (id, service_id, office_id, start, seen_at) VALUES (1, 1, 1, 1, 1)")
-        old.execute("INSERT INTO told_slot VALUES (1, 1, 1, 1)")
-        old.execute(
-            "INSERT INTO booking_session (id, person_id, service_id, office_id, start, step, started_at_ns, deadline, "
-            "trace_id, span_id, name) VALUES (1, 1, 1, 1, 1, 'x', 1, 1, '', '', 'Canary')"
-        )
-    await to(command.upgrade, "0003")
-    with sqlite3.connect(path) as now:
-        counts = [now.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in _COUNTED]  # noqa: S608  ours
-    assert counts == [1, 1, 1, 0]
-    await to(command.downgrade, "0002")
-    with sqlite3.connect(path) as back:
-        assert back.execute("SELECT count(*) FROM told_slot").fetchone() == (1,)
-
-
-_COUNTED = ("person", "subscription", "told_slot", "booking_session")
 
 
 def _bytes_of(folder: Path) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from bot_databases import everything_kept
 from bot_road import Road
 from bot_world import (
     EAT,
@@ -223,7 +224,7 @@ async def test_no_canary_gets_out(
     kept = outputs(world, road, caplog)
     assert kept["spans"]
     assert kept["events"]
-    database = _file(tmp_path)
+    database = _file(tmp_path) + await everything_kept(world.settings)
     for word in (TYPED["name"], TYPED["email"], TYPED["normalised"], TYPED["text"], *world.city.secrets()):
         assert word not in database
 

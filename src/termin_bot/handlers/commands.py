@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from termin_bot import keyboards, keyboards_settings, texts, texts_settings
+from termin_bot import keyboards, keyboards_settings, texts, texts_booking, texts_settings
 from termin_bot.handlers import appointments, settings
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.munich import MunichError, Service
@@ -65,7 +65,7 @@ async def cancel(call: Call) -> Answer:
         is_search = call.visit.asking == "search"
         return Answer(Screen(texts_settings.SEARCH_CANCELLED() if is_search else texts.DATES_CANCELLED()))
     if await call.services.booking.cancel(call.visit):
-        return Answer(Screen(texts.CANCELLED()))
+        return Answer(Screen(texts_booking.CANCELLED()))
     return Answer(Screen(texts.NOTHING_TO_CANCEL()), failure="nothing_to_cancel")
 
 

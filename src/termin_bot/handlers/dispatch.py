@@ -1,6 +1,5 @@
 """From an update to its handler, and from the handler's answer to the screen; records commands and presses."""
 
-from collections.abc import Awaitable
 from typing import Final, Literal, cast
 
 from opentelemetry import trace
@@ -11,12 +10,13 @@ from telegram.ext import ContextTypes
 from termin_bot import buttons, operations, texts
 from termin_bot.events import ButtonClicked, CommandExecuted, CommandFailure, CommandName, CommandSource
 from termin_bot.handlers.calls import Answer, Call, Services
-from termin_bot.handlers.commands import COMMANDS, unknown
+from termin_bot.handlers.commands import COMMANDS, CommandHandler, unknown
 from termin_bot.handlers.messages import typed
 from termin_bot.handlers.presses import PRESSES, stale
 from termin_bot.munich import MunichError
 from termin_bot.recording import Behind, record, use_visitor
 from termin_bot.screens import Screen
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Accepted, Blocked, NoSuchMessage
 from termin_bot.telegram_messenger import TelegramMessenger
@@ -33,9 +33,10 @@ class UndeliveredError(Exception):
 class Dispatcher:
     """The one handler that python-telegram-bot knows of."""
 
-    def __init__(self, services: Services, messenger: TelegramMessenger) -> None:
+    def __init__(self, services: Services, messenger: TelegramMessenger, patience: Patience) -> None:
         self._services = services
         self._messenger = messenger
+        self._patience = patience
 
     async def handle(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         """Handle one update."""
@@ -44,7 +45,7 @@ class Dispatcher:
             raise incoming.trouble
         match incoming.route:
             case WasBlocked():
-                await self._services.people.blocked(incoming.telegram_id)
+                await self._patience.insist(lambda: self._services.people.blocked(incoming.telegram_id))
             case CommandGiven() | ButtonPressed() | TextTyped() if incoming.visit is None:
                 await self._stranger(update, incoming)
             case CommandGiven() | ButtonPressed() | TextTyped():
@@ -76,8 +77,11 @@ class Dispatcher:
                 await _toast(update.callback_query, None)
             await self._messenger.show(user.id, Screen(texts.STRANGER()))
             return
-        visit = await self._services.people.register(
-            user.id, language=(user.language_code or "en")[:16], has_username=user.username is not None
+        visit = await self._patience.insist(
+            lambda: self._services.people.register(
+                user.id, language=(user.language_code or "en")[:16], has_username=user.username is not None
+            ),
+            waiting=(user.id,),
         )
         say_who(trace.get_current_span(), visit.visitor)
         with use_visitor(visit.visitor):
@@ -93,7 +97,7 @@ class Dispatcher:
                 await self._pressed(update, visit, button)
             case TextTyped(text):
                 call = Call(visit=visit, services=self._services, text=text)
-                await self._show(update, visit, await _or_city_away(typed(call)))
+                await self._show(update, visit, await self._answer(call, typed))
 
     async def _pressed(self, update: Update, visit: Visit, button: buttons.Button | None) -> None:
         call = Call(visit=visit, services=self._services)
@@ -107,8 +111,8 @@ class Dispatcher:
                     answer = await self._run(command, "menu_selection", call)
                 case buttons.Shortcut(command):
                     answer = await self._run(command, "button_click", call)
-                case _:
-                    answer = await _or_city_away(PRESSES[type(button)](call, button))
+                case chosen:
+                    answer = await self._answer(call, lambda each: PRESSES[type(chosen)](each, chosen))
         query = update.callback_query
         assert query is not None
         if answer.is_stale:
@@ -122,7 +126,7 @@ class Dispatcher:
         failure: CommandFailure | None = "error"
         behind: str | Behind | None = Behind.CURRENT
         try:
-            answer = await _or_city_away(COMMANDS.get(name, unknown)(call))
+            answer = await self._answer(call, COMMANDS.get(name, unknown))
             failure, behind = answer.failure, answer.behind
             return answer
         finally:
@@ -131,6 +135,14 @@ class Dispatcher:
                 command_name=_command_name(name), source=source, status=status, failure_reason=failure
             )
             record(event, visitor=behind)
+
+    async def _answer(self, call: Call, answering: CommandHandler) -> Answer:
+        """Return the answer; it waits for the database, and goes without the city."""
+        try:
+            return await self._patience.insist(lambda: answering(call), waiting=(call.visit.telegram_id,))
+        except MunichError as error:
+            mark_failed(trace.get_current_span(), error)
+            return Answer(Screen(texts.CITY_AWAY()), failure="city_unavailable")
 
     async def _show(self, update: Update, visit: Visit, answer: Answer) -> None:
         pressed = update.callback_query.message if update.callback_query is not None else None
@@ -145,17 +157,9 @@ class Dispatcher:
             case Accepted():
                 pass
             case Blocked():
-                await self._services.people.blocked(visit.telegram_id)
+                await self._patience.insist(lambda: self._services.people.blocked(visit.telegram_id))
             case _:
                 raise UndeliveredError(type(outcome).__name__)
-
-
-async def _or_city_away(answering: Awaitable[Answer]) -> Answer:
-    try:
-        return await answering
-    except MunichError as error:
-        mark_failed(trace.get_current_span(), error)
-        return Answer(Screen(texts.CITY_AWAY()), failure="city_unavailable")
 
 
 async def _toast(query: CallbackQuery, text: str | None) -> None:

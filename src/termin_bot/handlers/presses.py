@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from termin_bot import buttons, keyboards, keyboards_settings, texts
+from termin_bot import buttons, buttons_booking, keyboards, keyboards_settings, texts
 from termin_bot.handlers import appointments, booking, settings
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
@@ -133,18 +133,18 @@ PRESSES: Final[Mapping[type[buttons.Button], PressHandler]] = {
     buttons.DatesPreset: dates_preset,
     buttons.StopConfirm: stop_confirm,
     buttons.StopKeep: stop_keep,
-    buttons.Book: booking.book,
-    buttons.PickTime: booking.pick_time,
-    buttons.SkipQuestion: booking.skip_question,
-    buttons.ConfirmBooking: booking.confirm,
-    buttons.CancelBooking: booking.cancel,
-    buttons.ChangeDetail: booking.change_detail,
-    buttons.ChangeTime: booking.change_time,
-    buttons.KeepTime: booking.keep_time,
-    buttons.CalendarFile: appointments.calendar_file,
-    buttons.CancelAppointment: appointments.ask_cancel,
-    buttons.ConfirmCancel: appointments.confirm_cancel,
-    buttons.KeepAppointment: appointments.keep,
+    buttons_booking.Book: booking.book,
+    buttons_booking.PickTime: booking.pick_time,
+    buttons_booking.SkipQuestion: booking.skip_question,
+    buttons_booking.ConfirmBooking: booking.confirm,
+    buttons_booking.CancelBooking: booking.cancel,
+    buttons_booking.ChangeDetail: booking.change_detail,
+    buttons_booking.ChangeTime: booking.change_time,
+    buttons_booking.KeepTime: booking.keep_time,
+    buttons_booking.CalendarFile: appointments.calendar_file,
+    buttons_booking.CancelAppointment: appointments.ask_cancel,
+    buttons_booking.ConfirmCancel: appointments.confirm_cancel,
+    buttons_booking.KeepAppointment: appointments.keep,
     buttons.CategoryPage: category_page,
     buttons.PauseSubscription: pause_subscription,
     buttons.ResumeSubscription: resume_subscription,

@@ -42,6 +42,7 @@ from .models import (
 )
 from .protocols import (
     AvailabilitySource,
+    Board,
     BookingGateway,
     CaptchaMode,
     CaptchaSource,
@@ -64,6 +65,7 @@ __all__ = [
     "ERROR_CODES",
     "Address",
     "AvailabilitySource",
+    "Board",
     "BookingGateway",
     "Calendar",
     "CaptchaMode",

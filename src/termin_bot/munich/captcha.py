@@ -3,12 +3,14 @@ The city's captcha: a proof of work (ALTCHA v2) that buys a token for some minut
 
     challenge ──solve──► payload ──verify──► token ──reused until 20 s before its end──► challenge …
 
-Every challenge makes the next one dearer, so there is one token for everybody and nobody solves in parallel.
+Every challenge makes the next one dearer, so there is one token for everybody and nobody solves in parallel, also
+where several instances are at work. The city binds a token to the address it was bought from.
 """
 
 import asyncio
 import base64
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,12 +19,14 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from .errors import MunichCaptchaFailed, MunichError
 from .parsing import OutsideContractError
-from .protocols import MunichObserver
+from .protocols import Board, MunichObserver, NoBoard
 from .solver import InlineSolver, ProcessSolver, Solver
 from .wire import Wire
 
 __all__ = ["Captcha", "InlineSolver", "ProcessSolver", "Solver"]
 
+_log: Final = logging.getLogger(__name__)
+_TOKEN: Final = "captcha token"  # noqa: S105  the name of a place
 RENEW_BEFORE_END: Final = 20.0
 SEND_BEFORE_END: Final = 10.0
 """Seconds that a solution needs to reach the city before its challenge ends."""
@@ -42,8 +46,18 @@ class Captcha:
     """Buys captcha tokens and makes the most of them. Clock: epoch seconds."""
 
     def __init__(
-        self, wire: Wire, solver: Solver, *, clock: Callable[[], float], observer: MunichObserver, tracer: Tracer
+        self,
+        wire: Wire,
+        solver: Solver,
+        *,
+        clock: Callable[[], float],
+        observer: MunichObserver,
+        tracer: Tracer,
+        board: Board | None = None,
     ) -> None:
+        self._board = board or NoBoard()
+        self._from_another = False
+        self._refused: str | None = None
         self._wire = wire
         self._solver = solver
         self._clock = clock
@@ -64,7 +78,12 @@ class Captcha:
         """Return another token than *refused*, which somebody else may have bought already."""
         async with self._one_at_a_time:
             if self._token == refused:
-                self._token = None
+                self._token, self._refused = None, refused
+                if self._from_another:
+                    _log.warning(
+                        "another instance's captcha token was refused: it has another address; not shared any more"
+                    )
+                    self._board = NoBoard()
             return await self._current()
 
     async def _current(self) -> str:
@@ -72,9 +91,28 @@ class Captcha:
             self._token = None
             if self._clock() < self._quiet_until:
                 raise MunichCaptchaFailed("captcha-challenge", "captcha_cooling_down")
-            grant = await self._buy()
-            self._token, self._good_until = grant.token, self._clock() + grant.lifetime - RENEW_BEFORE_END
+            async with self._board.alone(_TOKEN):
+                token, self._good_until = await self._find() or await self._get()
+            self._token = token
         return self._token
+
+    async def _find(self) -> tuple[str, float] | None:
+        """Return the token that another instance bought, and until when it is good."""
+        left = await self._board.get(_TOKEN)
+        if left is None:
+            return None
+        good_until, _, token = left.partition(" ")
+        self._from_another = token != self._refused
+        return (token, float(good_until)) if self._from_another else None
+
+    async def _get(self) -> tuple[str, float]:
+        """Buy a token, for the other instances too."""
+        grant = await self._buy()
+        self._from_another = False
+        seconds = grant.lifetime - RENEW_BEFORE_END
+        good_until = self._clock() + seconds
+        await self._board.put(_TOKEN, f"{good_until} {grant.token}", seconds)
+        return grant.token, good_until
 
     async def _buy(self) -> _Grant:
         started = self._clock()

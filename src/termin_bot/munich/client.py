@@ -1,6 +1,7 @@
 """The city's Citizen API (tag muc46 and later) behind the ports of `protocols`."""
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,14 +15,17 @@ from opentelemetry.trace import Tracer, get_tracer
 from .captcha import Captcha
 from .errors import Endpoint, MunichCaptchaFailed
 from .models import Calendar, Catalogue, Contact, Credentials, Reservation, Slot
-from .parsing import parse_calendar, parse_catalogue, parse_reservation
-from .protocols import CaptchaMode, CaptchaSource, MunichObserver, SilentObserver
+from .parsing import OutsideContractError, parse_calendar, parse_catalogue, parse_reservation
+from .protocols import Board, CaptchaMode, CaptchaSource, MunichObserver, NoBoard, SilentObserver
 from .rate_limit import RateLimit, Urgency
 from .solver import ProcessSolver, Solver
 from .wire import Wire
 
 T = TypeVar("T")
 
+CATALOGUE: Final = "catalogue"
+CATALOGUE_SECONDS: Final = 3540.0
+"""How long instances take each other's catalogue; less than the hour after which each asks again."""
 BASE_URL: Final = "https://www48.muenchen.de/buergeransicht/api/citizen"
 
 
@@ -34,6 +38,7 @@ class MunichClient:
         timeout: seconds for one request, from the first byte out to the last byte in.
         captcha_mode: `link_only` sends nothing that needs a captcha and raises MunichCaptchaFailed instead.
         solver: a ProcessSolver of its own unless given; closed together with the client.
+        board: what instances of one bot share; nothing unless given.
         clock: epoch seconds. chance: a number in [0, 1).
 
     """
@@ -47,6 +52,7 @@ class MunichClient:
         captcha_mode: CaptchaMode = "solve",
         solver: Solver | None = None,
         observer: MunichObserver | None = None,
+        board: Board | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         tracer: Tracer | None = None,
         clock: Callable[[], float] = time.time,
@@ -54,6 +60,7 @@ class MunichClient:
         chance: Callable[[], float] | None = None,
     ) -> None:
         observer = observer or SilentObserver()
+        self._board = board or NoBoard()
         tracer = tracer or get_tracer("termin_bot.munich")
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -73,7 +80,9 @@ class MunichClient:
             tracer=tracer,
         )
         self._solver = solver or ProcessSolver()
-        self._captcha: CaptchaSource = Captcha(self._wire, self._solver, clock=clock, observer=observer, tracer=tracer)
+        self._captcha: CaptchaSource = Captcha(
+            self._wire, self._solver, clock=clock, observer=observer, tracer=tracer, board=self._board
+        )
         self._captcha_mode = captcha_mode
         # From the last catalogue, and from being told "captchaMissing" since.
         self._captcha_offices: set[int] = set()
@@ -100,8 +109,14 @@ class MunichClient:
 
     async def catalogue(self) -> Catalogue:
         """Return what can be booked where; ask at most hourly."""
-        catalogue = await self._wire.call("offices-and-services", parse_catalogue, urgency="poll")
+        async with self._board.alone(CATALOGUE):
+            catalogue = _left(await self._board.get(CATALOGUE)) or await self._fetch_catalogue()
         self._captcha_offices = {office.id for office in catalogue.offices.values() if office.captcha_required}
+        return catalogue
+
+    async def _fetch_catalogue(self) -> Catalogue:
+        answer, catalogue = await self._wire.call("offices-and-services", _with_answer, urgency="poll")
+        await self._board.put(CATALOGUE, json.dumps(answer), CATALOGUE_SECONDS)
         return catalogue
 
     async def calendar(
@@ -187,6 +202,19 @@ class MunichClient:
         except MunichCaptchaFailed:
             token = await self._captcha.renew(token)
         return await ask(token)
+
+
+def _with_answer(data: object) -> tuple[object, Catalogue]:
+    """Return the city's answer, for other instances, and what it says."""
+    return data, parse_catalogue(data)
+
+
+def _left(content: str | None) -> Catalogue | None:
+    """Return the catalogue that an instance left, unless it was one of another version."""
+    try:
+        return None if content is None else parse_catalogue(json.loads(content))
+    except (ValueError, OutsideContractError):
+        return None
 
 
 def _opening(credentials: Credentials) -> dict[str, str | int]:

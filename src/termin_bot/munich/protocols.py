@@ -6,6 +6,7 @@ Every method raises a `MunichError` of `errors` and nothing else; an empty answe
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import date
 from typing import Literal, Protocol
 
@@ -72,6 +73,36 @@ class CaptchaSource(Protocol):
     async def renew(self, refused: str) -> str:
         """Return another token than *refused*."""
         ...
+
+
+class Board(Protocol):
+    """Where instances of one bot leave things from the city for each other. Raises nothing."""
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Get something from the city while no other instance does."""
+        ...
+
+    async def get(self, name: str) -> str | None:
+        """Return what was left under that name, while it is good; it is sealed where it is kept."""
+        ...
+
+    async def put(self, name: str, content: str, seconds: float) -> None:
+        """Leave something there for so many seconds."""
+        ...
+
+
+class NoBoard:
+    """There are no other instances."""
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  see Board
+        """Wait for nobody."""
+        return nullcontext()
+
+    async def get(self, name: str) -> None:
+        """Find nothing."""
+
+    async def put(self, name: str, content: str, seconds: float) -> None:
+        """Keep nothing."""
 
 
 class MunichObserver(Protocol):

@@ -8,6 +8,7 @@ from termin_bot.services.activating import State, calendar_file, note, opening_o
 from termin_bot.services.catalogue import CatalogueShelf, office_label, service_name
 from termin_bot.services.clock import Clock
 from termin_bot.services.notices import Attachment
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.storage import PRECONFIRMED, Appointment
@@ -58,8 +59,11 @@ class TooLateToCancel:
 class Appointments:
     """Shows and cancels what was booked here."""
 
-    def __init__(self, *, work: Work, city: BookingGateway, shelf: CatalogueShelf, clock: Clock) -> None:
+    def __init__(
+        self, *, work: Work, city: BookingGateway, shelf: CatalogueShelf, patience: Patience, clock: Clock
+    ) -> None:
         self._work = work
+        self._patience = patience
         self._city = city
         self._shelf = shelf
         self._clock = clock
@@ -158,6 +162,9 @@ class Appointments:
             return await work.appointments.own(visit.person_id, appointment_id)
 
     async def _note(self, appointment_id: int, state: State) -> None:
+        await self._patience.insist(lambda: self._write(appointment_id, state))  # the city has said so
+
+    async def _write(self, appointment_id: int, state: State) -> None:
         async with self._work() as work:
             found = await work.appointments.get(appointment_id)
             if found is not None:

@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanContext
 
 from termin_bot.events import BookingConfirmed, BookingStarted, LeadTime, SlotSelected
-from termin_bot.munich import BookingGateway, Catalogue, Slot, SlotGone
+from termin_bot.munich import BookingGateway, Catalogue, Reservation, Slot, SlotGone
 from termin_bot.recording import record
 from termin_bot.services.booking_results import (
     AlreadyBooking,
@@ -27,10 +27,12 @@ from termin_bot.services.catalogue import CatalogueShelf, service_name
 from termin_bot.services.changing import Changing
 from termin_bot.services.clock import NS, Clock, day_of, time_of_day, today
 from termin_bot.services.endings import Endings
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.services.prompting import held_for, hold, offers, prompt, scope_of, suitable
 from termin_bot.services.questions import Answered, Invalid, answer, keep_step, question_of, skip_question
+from termin_bot.services.sharing import Instance
 from termin_bot.services.submitting import Booked, Refused, Submitting
 from termin_bot.storage import SUBMITTING, BookingSession, SlotRow, UnitOfWork
 from termin_bot.tracing import span, traced
@@ -53,10 +55,14 @@ class Booking:
         endings: Endings,
         submitting: Submitting,
         changing: Changing,
+        instance: Instance,
+        patience: Patience,
         clock: Clock,
         session_seconds: float,
     ) -> None:
         self._work = work
+        self._instance = instance
+        self._patience = patience
         self._city = city
         self._shelf = shelf
         self._endings = endings
@@ -138,19 +144,28 @@ class Booking:
             reservation = await self._city.reserve(Slot(row.service_id, row.office_id, row.start))
         except SlotGone:
             return await self._next_best(catalogue, visit, booking, row)
-        async with self._work() as work:
-            held = await work.bookings.of(visit.person_id)
-            if held is not None and held.id == booking.id:
-                held.process_id, held.auth_key = reservation.process_id, reservation.auth_key
-                scope = scope_of(catalogue, held.office_id)
-                hold(held, held_for(scope, self._session_seconds), self._clock())
-                keep_step(held, scope)
-                await work.commit()
-                return prompt(catalogue, held, self._clock())
+        kept = await self._patience.insist(lambda: self._keep(catalogue, booking, reservation))
+        if kept is not None:
+            return prompt(catalogue, kept, self._clock())
         # It ran out while the city was reserving: nobody else knows of this reservation.
         booking.process_id, booking.auth_key = reservation.process_id, reservation.auth_key
         await self._endings.give_back(booking)
         return NoBooking()
+
+    async def _keep(
+        self, catalogue: Catalogue, booking: BookingSession, reservation: Reservation
+    ) -> BookingSession | None:
+        """Write down what the city holds; None when the booking has ended meanwhile."""
+        async with self._work() as work:
+            held = await work.bookings.of(booking.person_id)
+            if held is None or held.id != booking.id:
+                return None
+            held.process_id, held.auth_key = reservation.process_id, reservation.auth_key
+            scope = scope_of(catalogue, held.office_id)
+            hold(held, held_for(scope, self._session_seconds), self._clock())
+            keep_step(held, scope)
+            await work.commit()
+            return held
 
     @traced("service booking.answer")
     async def answer(self, visit: Visit, text: str) -> Prompt | NoBooking:
@@ -189,7 +204,7 @@ class Booking:
                 return NoBooking()
             if question_of(booking, scope_of(catalogue, booking.office_id)).step != "confirmation":
                 return prompt(catalogue, booking, self._clock())
-            booking.step = SUBMITTING
+            booking.step, booking.submitter = SUBMITTING, self._instance.holder
             await work.commit()
         record(BookingConfirmed(service_id=booking.service_id), alias=booking.alias)
         return await self._submitting.submit(booking, visit.visitor)

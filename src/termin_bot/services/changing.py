@@ -1,12 +1,13 @@
 """Second thoughts at the summary: another name, another address, another time."""
 
 from termin_bot.events import SlotSelected
-from termin_bot.munich import BookingGateway, Credentials, Reservation, Slot, SlotGone
+from termin_bot.munich import BookingGateway, Catalogue, Reservation, Slot, SlotGone
 from termin_bot.recording import record
 from termin_bot.services.booking_results import NoBooking, NoOtherTime, OtherTimes, Prompt, SlotUnavailable
 from termin_bot.services.catalogue import CatalogueShelf, service_name
 from termin_bot.services.clock import Clock, time_of_day
 from termin_bot.services.endings import Endings, credentials
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.services.prompting import held_for, hold, offers, prompt, scope_of, suitable
@@ -25,9 +26,11 @@ class Changing:
         city: BookingGateway,
         shelf: CatalogueShelf,
         endings: Endings,
+        patience: Patience,
         clock: Clock,
         session_seconds: float,
     ) -> None:
+        self._patience = patience
         self._work = work
         self._city = city
         self._shelf = shelf
@@ -98,21 +101,25 @@ class Changing:
 
     async def _take_over(self, visit: Visit, booking: BookingSession, new: Reservation) -> Prompt | NoBooking:
         catalogue = await self._shelf.current()
+        held = await self._patience.insist(lambda: self._keep(catalogue, visit, booking, new))
+        # The old one, unless the booking ran out while the city was reserving; as it was read before the exchange.
+        await self._endings.hand_back(new.credentials if held is None else credentials(booking))
+        return NoBooking() if held is None else prompt(catalogue, held, self._clock())
+
+    async def _keep(
+        self, catalogue: Catalogue, visit: Visit, booking: BookingSession, new: Reservation
+    ) -> BookingSession | None:
         async with self._work() as work:
             held = await work.bookings.of(visit.person_id)
-            to_give_back: Credentials | None = new.credentials
-            if held is not None and held.id == booking.id:
-                to_give_back = credentials(held)
-                scope = scope_of(catalogue, new.office_id)
-                held.office_id, held.start = new.office_id, new.start
-                held.process_id, held.auth_key = new.process_id, new.auth_key
-                hold(held, held_for(scope, self._session_seconds), self._clock())
-                keep_step(held, scope)
-                await work.commit()
-        await self._endings.hand_back(to_give_back)
-        if held is None or held.id != booking.id:
-            return NoBooking()  # it ran out while the city was reserving
-        return prompt(catalogue, held, self._clock())
+            if held is None or held.id != booking.id:
+                return None
+            scope = scope_of(catalogue, new.office_id)
+            held.office_id, held.start = new.office_id, new.start
+            held.process_id, held.auth_key = new.process_id, new.auth_key
+            hold(held, held_for(scope, self._session_seconds), self._clock())
+            keep_step(held, scope)
+            await work.commit()
+        return held
 
     async def _note_gone(self, slot_id: int) -> None:
         async with self._work() as work:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from typing import Final, Literal
 
 from opentelemetry.trace import Span, SpanKind, StatusCode
@@ -15,9 +16,11 @@ from termin_bot.services.catalogue import office_label, page_of, service_name
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.deciding import ABUNDANCE, Decision, Own, ReminderRule, Situation, decide
 from termin_bot.services.notices import Offer, SlotsBooked, SlotsFree, SlotsGone
+from termin_bot.services.patience import Patience
 from termin_bot.services.people import People
 from termin_bot.services.ports import Accepted, Blocked, Failed, Messenger, NoSuchMessage, Outcome, TooMany, Work
 from termin_bot.services.quiet import is_quiet
+from termin_bot.services.sharing import Instance
 from termin_bot.storage import Person, SlotRow, Subscription, UnitOfWork
 from termin_bot.tracing import ERROR_TYPE, say_who, span
 
@@ -48,7 +51,11 @@ class Notifying:
         clock: Clock,
         rule: ReminderRule,
         chance: random.Random,
+        instance: Instance,
+        patience: Patience,
     ) -> None:
+        self._instance = instance
+        self._patience = patience
         self._work = work
         self._people = people
         self._messenger = messenger
@@ -63,22 +70,27 @@ class Notifying:
 
     async def _tell_one(self, subscription_id: int, catalogue: Catalogue) -> None:
         async with self._work() as work:
-            found = await work.subscriptions.with_person(subscription_id)
+            found = await work.subscriptions.with_person(subscription_id, locked=self._instance.shared)
             if found is None or found[0].paused or found[1].blocked_at is not None:
                 return
             subscription, person = found
+            if await self._instance.is_anothers(work, subscription.teller):
+                return  # they are being told right now
             rows = await work.slots.free(subscription.service_id, subscription.office_ids)
             told = await work.slots.told(subscription.id)
             own = await _own(work, subscription)
-        now = self._clock()
-        free = [
-            each
-            for each in rows
-            if each.start > now and subscription.suits(each.service_id, each.office_id, day_of(each.start))
-        ]
-        fresh = [each for each in free if each.id not in told]
-        situation = _situation(subscription, person, own, now, free=len(free), fresh=len(fresh))
-        decision = decide(situation, self._rule)
+            now = self._clock()
+            free = [
+                each
+                for each in rows
+                if each.start > now and subscription.suits(each.service_id, each.office_id, day_of(each.start))
+            ]
+            fresh = [each for each in free if each.id not in told]
+            situation = _situation(subscription, person, own, now, free=len(free), fresh=len(fresh))
+            decision = decide(situation, self._rule)
+            if self._instance.shared and decision not in ("nothing", "wait"):
+                subscription.teller = self._instance.id  # until it is noted, or this instance is no more
+                await work.commit()
         match decision:
             case "gone" | "booked":
                 await self._say_over(decision, subscription, person, catalogue)
@@ -109,7 +121,8 @@ class Notifying:
             current.set_attribute("termin_bot.notification_type", kind)
             outcome = await self._deliver(decision, subscription, person, notice)
             if isinstance(outcome, Accepted):
-                await self._note_told(decision, subscription.id, free, outcome.message_id)
+                said = partial(self._note_told, decision, subscription.id, free, outcome.message_id)
+                await self._patience.insist(said)  # forgotten, it would be said again
                 record(
                     NotificationSent(
                         service_id=subscription.service_id,
@@ -123,6 +136,7 @@ class Notifying:
                 await self._people.blocked(person.telegram_id)
             _undelivered(current, outcome)
             record(NotificationFailed(error_type=_failure(outcome), service_id=subscription.service_id))
+            await self._let_go(subscription.id)
 
     async def _deliver(
         self, decision: Decision, subscription: Subscription, person: Person, notice: SlotsFree
@@ -153,11 +167,27 @@ class Notifying:
             if isinstance(outcome, Blocked):
                 await self._people.blocked(person.telegram_id)
         if isinstance(outcome, Accepted | NoSuchMessage):
-            async with self._work() as work:
-                found = await work.subscriptions.with_person(subscription.id)
-                if found is not None and found[0].notice_message_id == subscription.notice_message_id:
+            await self._patience.insist(partial(self._note_over, subscription.id, subscription.notice_message_id))
+        else:
+            await self._let_go(subscription.id)
+
+    async def _note_over(self, subscription_id: int, message_id: int) -> None:
+        async with self._work() as work:
+            found = await work.subscriptions.with_person(subscription_id)
+            if found is not None:
+                found[0].teller = None
+                if found[0].notice_message_id == message_id:
                     found[0].notice_message_id = None
-                    await work.commit()
+                await work.commit()
+
+    async def _let_go(self, subscription_id: int) -> None:
+        if not self._instance.shared:
+            return
+        async with self._work() as work:
+            found = await work.subscriptions.with_person(subscription_id)
+            if found is not None:
+                found[0].teller = None
+                await work.commit()
 
     async def _note_told(self, decision: Decision, subscription_id: int, free: list[SlotRow], message_id: int) -> None:
         now = self._clock()
@@ -170,6 +200,7 @@ class Notifying:
             fresh = [each.id for each in free if each.id not in told and await work.slots.get(each.id) is not None]
             work.slots.tell(subscription_id, fresh, message_id, now)
             subscription.notice_message_id = message_id
+            subscription.teller = None
             subscription.last_free_at = now
             if decision in _PUSHES:
                 subscription.pushes = pushes_on(subscription, today(now)) + 1

@@ -82,10 +82,10 @@ class People:
 
     @traced("service people.register")
     async def register(self, telegram_id: int, *, language: str, has_username: bool) -> Visit:
-        """Welcome a stranger, and record that they are one no more."""
+        """Welcome a stranger, and record that they are one no more; to be called again until it returns."""
         now = self._clock()
         async with self._work() as work:
-            person = await work.people.add(
+            person = await work.people.by_telegram_id(telegram_id) or await work.people.add(
                 Person(
                     telegram_id=telegram_id,
                     pseudonym=self._new_visitor(),

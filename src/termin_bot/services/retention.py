@@ -13,6 +13,8 @@ from termin_bot.tracing import root_span
 _log: Final = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 3600.0
 SLOT_SECONDS: Final = 2 * DAY_SECONDS
+ARRIVAL_SECONDS: Final = 2 * DAY_SECONDS
+"""Telegram sends an update again for a day at most."""
 
 
 class Retention:
@@ -20,7 +22,7 @@ class Retention:
     Deletes, at most hourly, what is older than the operator's *days*.
 
     That is: appointments that are over; people who blocked the bot, or who neither watch nor write anything. Free
-    appointments that began two days ago go as well, watched or not.
+    appointments that began two days ago go as well, watched or not; so do the numbers of handled updates.
     """
 
     def __init__(self, *, work: Work, shelf: CatalogueShelf, clock: Clock, days: int) -> None:
@@ -40,6 +42,8 @@ class Retention:
         async with self._work() as work:
             await work.slots.forget_past(now - SLOT_SECONDS)
             await work.appointments.forget_past(before)
+            await work.arrivals.forget(now - ARRIVAL_SECONDS)
+            await work.shared.forget(now)
             leaving = [
                 (person, await work.subscriptions.of(person.id)) for person in await work.people.idle_since(before)
             ]

@@ -20,6 +20,7 @@ from termin_bot.services.activating import next_look
 from termin_bot.services.catalogue import CatalogueShelf, service_name
 from termin_bot.services.clock import Clock
 from termin_bot.services.endings import Endings, credentials
+from termin_bot.services.patience import Patience
 from termin_bot.services.ports import Work
 from termin_bot.storage import PRECONFIRMED, Appointment, BookingSession
 from termin_bot.tracing import traced
@@ -63,9 +64,17 @@ class Submitting:
     """Writes a booking into the city's books."""
 
     def __init__(
-        self, *, work: Work, city: BookingGateway, shelf: CatalogueShelf, endings: Endings, clock: Clock
+        self,
+        *,
+        work: Work,
+        city: BookingGateway,
+        shelf: CatalogueShelf,
+        endings: Endings,
+        patience: Patience,
+        clock: Clock,
     ) -> None:
         self._work = work
+        self._patience = patience
         self._city = city
         self._shelf = shelf
         self._endings = endings
@@ -127,10 +136,8 @@ class Submitting:
         catalogue = await self._shelf.current_or_empty()
         office = catalogue.offices.get(booking.office_id)
         minutes = office.scope.activation_minutes if office is not None and office.scope else ACTIVATION_MINUTES
-        async with self._work() as work:
-            if await work.bookings.take(booking.id) and failure is None:
-                work.appointments.add(_appointment(booking, self._clock(), minutes * _MINUTE))
-            await work.commit()
+        # The city has decided: what it said is written down, however long that takes.
+        await self._patience.insist(lambda: self._settle(booking, minutes, failure))
         if failure not in (None, "reservation_expired"):
             await self._endings.give_back(booking)
         name = service_name(catalogue, booking.service_id)
@@ -143,6 +150,12 @@ class Submitting:
             start=booking.start,
             activation_minutes=minutes,
         )
+
+    async def _settle(self, booking: BookingSession, minutes: int, failure: BookingFailure | None) -> None:
+        async with self._work() as work:
+            if await work.bookings.take(booking.id) and failure is None:
+                work.appointments.add(_appointment(booking, self._clock(), minutes * _MINUTE))
+            await work.commit()
 
 
 def _appointment(booking: BookingSession, now: float, seconds: float) -> Appointment:

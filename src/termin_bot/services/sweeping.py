@@ -12,6 +12,7 @@ from termin_bot.services.notices import BookingExpired, BookingFailed, BookingSu
 from termin_bot.services.people import People
 from termin_bot.services.ports import Blocked, Messenger, Work
 from termin_bot.services.prompting import WARN_SECONDS
+from termin_bot.services.sharing import Instance
 from termin_bot.services.submitting import Booked, Submitting
 from termin_bot.storage import BookingSession, Person
 from termin_bot.tracing import root_span, say_who
@@ -33,8 +34,10 @@ class Sweeper:
         submitting: Submitting,
         people: People,
         messenger: Messenger,
+        instance: Instance,
         clock: Clock,
     ) -> None:
+        self._instance = instance
         self._work = work
         self._shelf = shelf
         self._endings = endings
@@ -58,8 +61,11 @@ class Sweeper:
                 (booking, person)
                 for booking in await work.bookings.submitting()
                 if not self._submitting.is_under_way(booking.id)
+                and not await self._instance.is_anothers(work, booking.submitter)
                 and (person := await work.people.get(booking.person_id)) is not None
             ]
+            for booking, _ in left_behind:
+                booking.submitter = self._instance.holder
             await work.commit()
         for booking, person in overdue:
             await self._expire(booking, person)

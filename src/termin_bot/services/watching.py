@@ -13,10 +13,10 @@ from termin_bot.services.catalogue import CatalogueShelf, offices_of, service_na
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.health import HealthGauge
 from termin_bot.services.notices import AddressRefused, CityBack, CityBlind, DatesOver, Notice
-from termin_bot.services.notifying import Notifying
 from termin_bot.services.people import People
 from termin_bot.services.polling import Change, Plan, Poller
 from termin_bot.services.ports import Blocked, Messenger, Work
+from termin_bot.services.telling import Tells
 from termin_bot.storage import Subscription
 from termin_bot.tracing import mark_failed, root_span, span
 
@@ -36,7 +36,7 @@ class Watching:
         work: Work,
         shelf: CatalogueShelf,
         poller: Poller,
-        notifying: Notifying,
+        notifying: Tells,
         people: People,
         messenger: Messenger,
         gauge: HealthGauge,
@@ -55,6 +55,7 @@ class Watching:
         self._captcha_mode = captcha_mode
         self._operators = operators
         self._refused = False
+        self._leaving = False
         self._checked_at: dict[int, float] = {}
 
     @property
@@ -65,6 +66,10 @@ class Watching:
     def checked_at(self, service_id: int) -> float | None:
         """Return when the city last answered about a service, epoch seconds; None when not since the start."""
         return self._checked_at.get(service_id)
+
+    def leave(self) -> None:
+        """Look no further: the bot is being stopped, and what is under way ends soon."""
+        self._leaving = True
 
     async def run_cycle(self) -> None:
         """Check everything that is watched once; nothing watched, nothing asked; refused by the city, neither."""
@@ -88,6 +93,8 @@ class Watching:
         else:
             watched = await self._without_outdated(catalogue, watched)
             for plan, subscriptions in self._plans(catalogue, watched).items():
+                if self._leaving:
+                    break
                 change = await self._check(catalogue, plan, subscriptions)
                 successful += change is not None
                 failed += change is None

@@ -25,6 +25,7 @@ from .telegram_chat import Button, Chat, ChatMessage, Document, Notice, Press
 from .telegram_faults import ConnectionDropped, Faults
 from .telegram_methods import BotApi
 from .telegram_person import CannotWrite, NoSuchButton, Person
+from .telegram_webhook import Delivery
 from .telegram_wire import ApiError, JsonDict, read_params
 from .telegram_world import BotIdentity, World, menu_key
 
@@ -62,7 +63,8 @@ class SimulatedTelegram:
     """
     Telegram for one bot and any number of people, in one event loop.
 
-    *clock* gives the dates written on messages, in seconds since the epoch; long polls wait in real time.
+    *clock* gives the dates written on messages, in seconds since the epoch; long polls wait in real time, and so does
+    the redelivery to a webhook, *redeliver_seconds* after its first refusal.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class SimulatedTelegram:
         clock: Callable[[], float] = time.time,
         bot_name: str = "Munich Appointments",
         bot_username: str = "munich_termin_bot",
+        redeliver_seconds: float = 1.0,
     ) -> None:
         self.token = token
         self.requests: list[BotRequest] = []
@@ -79,6 +82,7 @@ class SimulatedTelegram:
         self._world = World(BotIdentity(int(number) if number.isdecimal() else 1, bot_name, bot_username), clock)
         self._api = BotApi(self._world)
         self._faults = Faults()
+        self._delivery = Delivery(self._world.updates, self._world.bell, first_pause=redeliver_seconds)
         self._people: dict[int, Person] = {}
         self._under_way = 0
         self.app = Starlette(routes=[Route("/bot{token}/{method}", self._answer, methods=["GET", "POST"])])
@@ -96,13 +100,32 @@ class SimulatedTelegram:
         A pending long poll is answered when the block ends. It can be served again: nothing is forgotten.
         """
         try:
-            async with serve(self._app_for_tcp, port) as url:
+            async with self.delivering(), serve(self._app_for_tcp, port) as url:
                 try:
                     yield url
                 finally:
                     self._world.updates.close()  # First, so that no long poll holds the server up.
         finally:
             self._world.updates.open()
+
+    @contextlib.asynccontextmanager
+    async def delivering(self) -> AsyncGenerator[None]:
+        """Bring updates to the webhook that the bot sets, over HTTP, while the block runs; `serve` does so too."""
+        running = asyncio.create_task(self._delivery.run(), name="simulated webhook delivery")
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    def route(self, public: str, *backends: str) -> None:
+        """Let webhook calls below *public* arrive at *backends* in turn, as the operator's load balancer would."""
+        self._delivery.route(public, *backends)
+
+    @property
+    def posted(self) -> int:
+        """How many times an update was posted to a webhook, repetitions included."""
+        return self._delivery.posted
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return a transport for httpx clients in this loop that want no network; any host name will do."""

@@ -1,11 +1,12 @@
 """What the bot keeps, and how it is read and written."""
 
-from termin_bot.storage.database import Database, StorageError, UnitOfWork
+from termin_bot.storage.database import Database, UnitOfWork
 from termin_bot.storage.repositories import SUBMITTING
 from termin_bot.storage.tables import (
     ANY_OFFICE,
     PRECONFIRMED,
     Appointment,
+    Arrival,
     BookingSession,
     Person,
     SlotRow,
@@ -13,17 +14,29 @@ from termin_bot.storage.tables import (
     Table,
     ToldSlot,
 )
+from termin_bot.storage.trouble import (
+    StorageAwayError,
+    StorageError,
+    StorageFullError,
+    StorageReadOnlyError,
+    StorageUnusableError,
+)
 
 __all__ = [
     "ANY_OFFICE",
     "PRECONFIRMED",
     "SUBMITTING",
     "Appointment",
+    "Arrival",
     "BookingSession",
     "Database",
     "Person",
     "SlotRow",
+    "StorageAwayError",
     "StorageError",
+    "StorageFullError",
+    "StorageReadOnlyError",
+    "StorageUnusableError",
     "Subscription",
     "Table",
     "ToldSlot",

@@ -62,9 +62,11 @@ class Subscriptions:
         found = await self._session.get(Subscription, subscription_id)
         return found if found is not None and found.person_id == person_id else None
 
-    async def with_person(self, subscription_id: int) -> tuple[Subscription, Person] | None:
-        """Return a subscription and whose it is."""
+    async def with_person(self, subscription_id: int, *, locked: bool = False) -> tuple[Subscription, Person] | None:
+        """Return a subscription and whose it is; *locked* against other instances until the end of the transaction."""
         query = select(Subscription, Person).join(Person).where(Subscription.id == subscription_id)
+        if locked:
+            query = query.with_for_update(of=Subscription)
         row = (await self._session.execute(query)).one_or_none()
         return None if row is None else (row[0], row[1])
 

@@ -4,6 +4,8 @@ What the bot keeps. Everything about a person hangs on `person` and goes with it
     person ─┬─ subscription ── told_slot ── slot      (slots are the city's, not a person's)
             ├─ booking_session                        (one at a time; purged when it ends)
             └─ appointment
+    arrival     what Telegram handed over and nobody has handled; once handled, a number without a person
+    instance, lease, shared                           (where several instances share the database; nobody's data)
 
 Moments are epoch seconds. Ids that appear in buttons are never used twice. What people type into a booking, and the
 city's credentials, are sealed: encrypted in the database, plain in a row in memory.
@@ -93,6 +95,8 @@ class Subscription(Table):
     pushes: Mapped[int] = mapped_column(default=0)
     pushed_on: Mapped[date | None] = mapped_column(Date)
     """The day in Munich that *pushes* counts."""
+    teller: Mapped[str | None] = mapped_column(String(36))
+    """The instance that is sending this person something about it; nobody else does meanwhile, while it lives."""
 
     @property
     def office_ids(self) -> tuple[int, ...]:
@@ -167,6 +171,8 @@ class BookingSession(Table):
     """Random: stands for the booking where events that name a service do not tell who it is."""
     warned: Mapped[bool] = mapped_column(default=False)
     """Whether the person heard that time is running out, or never will because there was little from the start."""
+    submitter: Mapped[str | None] = mapped_column(String(36))
+    """The instance that is asking the city about it."""
 
 
 class Appointment(Table):
@@ -192,3 +198,51 @@ class Appointment(Table):
     activate_by: Mapped[float | None] = mapped_column(Double)
     look_at: Mapped[float | None] = mapped_column(Double, index=True)
     """When the city is asked next whether the link was opened; None when it need not be asked any more."""
+
+
+class Arrival(Table):
+    """
+    An update of Telegram's, written down before Telegram hears that it arrived.
+
+    waiting ──its turn──► started ──► handled: whose it was and what was in it are deleted at once; the number stays
+    for some days, because Telegram may send an update twice.
+    """
+
+    __tablename__ = "arrival"
+
+    update_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    telegram_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    content: Mapped[str | None] = mapped_column(Sealed)
+    arrived_at: Mapped[float] = mapped_column(Double, index=True)
+    holder: Mapped[str | None] = mapped_column(String(36))
+    """The instance that is going to handle it; nobody's when that one left."""
+    started: Mapped[bool] = mapped_column(default=False)
+    handled_at: Mapped[float | None] = mapped_column(Double)
+
+
+class Instance(Table):
+    """A running bot. What it holds is its own until *alive_until*, which it keeps moving."""
+
+    __tablename__ = "instance"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    alive_until: Mapped[float] = mapped_column(Double)
+
+
+class Lease(Table):
+    """Something that one instance does for all."""
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(36))
+
+
+class Shared(Table):
+    """Something that one instance got from the city, for all of them."""
+
+    __tablename__ = "shared"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[str] = mapped_column(Sealed)
+    good_until: Mapped[float] = mapped_column(Double)
