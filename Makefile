@@ -9,7 +9,7 @@ ARGS ?=
 .PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium clean stack-tools test-stack test-umami bench bench-guard
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 # Two layers in one environment: what the demo needs, and on top what tests and checks need.
 # --require-hashes: what is installed is what was locked. The project itself is linked, not copied.

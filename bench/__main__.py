@@ -40,7 +40,9 @@ def main() -> int:
         found = carry_out(QUICK if arguments.quick else Plan(), say)
         found["promises"] = judge(found)
         for each in found["promises"]:
-            say(f"{'kept' if each['kept'] else 'NOT '} {each['number']}  {each['says']}: {each['text']} ({each['bound']})")
+            say(
+                f"{'kept' if each['kept'] else 'NOT '} {each['number']}  {each['says']}: {each['text']} ({each['bound']})"
+            )
         (arguments.json or RESULTS).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if arguments.json is None:
         report.write(json.loads(RESULTS.read_text(encoding="utf-8")), ROOT / "docs")

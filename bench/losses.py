@@ -32,9 +32,7 @@ def outage(sink: SinkProcess, peers: Iterable[str], *, seconds: float) -> dict[s
         started = {}
         for peer, number in runs.items():
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)))
-            work = worker(
-                peer, "pace", sink, folder, run=number, events=events, rate=_RATE, at=at, as_shipped=True
-            )
+            work = worker(peer, "pace", sink, folder, run=number, events=events, rate=_RATE, at=at, as_shipped=True)
             started[peer] = _start(work)
         time.sleep(max(0.0, at + _BEFORE - time.time()))
         sink.orders.do("down")

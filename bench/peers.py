@@ -151,9 +151,7 @@ class Umami:
         """Post the event."""
         data = properties(self._run, number)
         try:
-            await self._umami.new_event_async(
-                NAME, url=f"/event/{NAME}", custom_data=data, distinct_id=VISITOR
-            )
+            await self._umami.new_event_async(NAME, url=f"/event/{NAME}", custom_data=data, distinct_id=VISITOR)
         except self._errors:
             pass
 
@@ -210,7 +208,9 @@ PEERS: Final[dict[str, Known]] = {
     "otlp": Known(title="OTLP/HTTP exporter", make=Otlp, package="opentelemetry-exporter-otlp-proto-http"),
     "segment": Known(title="segment", make=Segment, package="segment-analytics-python"),
     "posthog": Known(title="posthog", make=Posthog, package="posthog"),
-    "azure": Known(title="azure-monitor exporter", make=Azure, share=0.25, package="azure-monitor-opentelemetry-exporter"),
+    "azure": Known(
+        title="azure-monitor exporter", make=Azure, share=0.25, package="azure-monitor-opentelemetry-exporter"
+    ),
     "guide": Known(title="the guide's way", make=Guide, share=0.1, package="httpx"),
     "umami": Known(title="umami-analytics", make=Umami, share=0.002, package="umami-analytics"),
     "bare": Known(title="bare OpenTelemetry", make=Bare, package="opentelemetry-sdk"),

@@ -112,7 +112,11 @@ def claims(found: Found) -> str:
         f" {found['plan']['outage_seconds']:.0f} s.",
     ]
     head = f"Measured beside its peers by `make bench` ({found['machine']['cores']} cores, {found['machine']['date']}):\n\n"
-    return head + "\n".join(lines) + "\n\nAll of it, with what was not reached: [docs/performance.md](docs/performance.md).\n"
+    return (
+        head
+        + "\n".join(lines)
+        + "\n\nAll of it, with what was not reached: [docs/performance.md](docs/performance.md).\n"
+    )
 
 
 _GUIDE: Final = "delivered/s beside the guide's way"
@@ -158,7 +162,12 @@ def _lost(found: Found, what: str, peer: str) -> str:
 
 
 def _spread(found: Found) -> str:
-    lines = ["Lowest and highest round:", "", "| | in a burst, µs | delivered/s | CPU s for 10,000 |", "|---|---|---|---|"]
+    lines = [
+        "Lowest and highest round:",
+        "",
+        "| | in a burst, µs | delivered/s | CPU s for 10,000 |",
+        "|---|---|---|---|",
+    ]
     for peer, known in PEERS.items():
         road = found["road"][peer]
         cells = [

@@ -157,9 +157,7 @@ class Control:
         """Listen; at the same port as before, if there was one."""
         if self._server is None:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(
-                lambda: Connection(self._sink), "127.0.0.1", self.port, backlog=256
-            )
+            self._server = await loop.create_server(lambda: Connection(self._sink), "127.0.0.1", self.port, backlog=256)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:

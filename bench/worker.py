@@ -141,9 +141,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0)
     arguments = parser.parse_args()
     orders = Orders(arguments.control)
-    setting = Setting(
-        url=arguments.url, folder=arguments.folder, run=arguments.run, as_shipped=arguments.as_shipped
-    )
+    setting = Setting(url=arguments.url, folder=arguments.folder, run=arguments.run, as_shipped=arguments.as_shipped)
     peer = PEERS[arguments.peer].make(setting)
     print(json.dumps(asyncio.run(TASKS[arguments.task](peer, orders, arguments))), flush=True)
     sys.stdout.flush()

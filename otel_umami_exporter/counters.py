@@ -21,7 +21,7 @@ class Counters:
 
     def begin_anew(self) -> None:
         """Take a new lock in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Spool: for signal handlers
 
     def add(self, reason: Reason, number: int = 1) -> bool:
         """Count; return whether it is the first of its reason, which is when to say it in the log."""

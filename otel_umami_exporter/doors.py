@@ -32,7 +32,7 @@ class _SharedRoad:
 
     def begin_anew(self) -> None:
         """Take a new lock in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Spool: for signal handlers
 
     def enter(self, door: "UmamiDoor") -> Pipeline | None:
         """Return the road; None, said in one ERROR line for all doors, when the environment describes none."""

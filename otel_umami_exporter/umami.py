@@ -134,22 +134,25 @@ class UmamiClient:
         Return *outcomes*, or the truth if this server never puts a token into the answer of a batch.
 
         Older ones do not, so that a batch that was stored looks like one that the bot filter took. To guess would be to
-        lose every event, or to store it again and again: one of them is sent by itself, and as a batch once more. If it
-        is stored alone, and its batch has no token either, all were stored, and each goes by itself from then on.
+        lose every event, or to store it again and again: so one of them is sent by itself, and another as a batch of
+        one. If that has no token either, though the filter lets us pass, all of them were stored, and each goes by
+        itself from then on. There these two arrive twice; where the filter has just ended, nothing does.
         """
-        asked = next((index for index, each in enumerate(outcomes) if each is BOT_FILTER), None)
-        if asked is None:
+        undecided = [index for index, each in enumerate(outcomes) if each is BOT_FILTER]
+        if not undecided:
             return outcomes
-        body = bodies[asked]
-        alone = self._send_one(body)
-        if isinstance(alone, Delivered) and self._takes_without_token(body):
-            self._batch_from = math.inf
-            return [alone if each is BOT_FILTER else each for each in outcomes]
-        return [*outcomes[:asked], alone, *outcomes[asked + 1 :]]
-
-    def _takes_without_token(self, body: bytes) -> bool:
-        answer = self._post("batch", b"[" + body + b"]", 1)
-        return isinstance(answer, Answer) and read_batch(answer.document, 1) == [BOT_FILTER]
+        first, *others = undecided
+        outcomes[first] = alone = self._send_one(bodies[first])
+        if not isinstance(alone, Delivered) or not others:
+            return outcomes
+        second = others[0]
+        answer = self._post("batch", b"[" + bodies[second] + b"]", 1)
+        if isinstance(answer, Answer) and answer.status == httpx.codes.OK:
+            [outcomes[second]] = read_batch(answer.document, 1)
+            if outcomes[second] is BOT_FILTER:
+                self._batch_from = math.inf
+                return [alone if each is BOT_FILTER else each for each in outcomes]
+        return outcomes
 
     def _send_each(self, bodies: Sequence[bytes]) -> list[Outcome]:
         """Send each by itself, a few in flight; stops at the first outcome that would be the same for all."""

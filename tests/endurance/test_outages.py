@@ -234,6 +234,15 @@ def test_a_server_without_batches(world: World) -> None:
     world.lost_nothing()
 
 
+def test_a_server_that_answers_batches_without_a_token(world: World) -> None:
+    """An older Umami: what looks like the bot filter is none; finding that out doubles two events for each sender."""
+    world.faults.without_token()
+    with world.load() as load:
+        load.more(SOME)
+        world.sink.more_requests(3)
+    world.lost_nothing(at_most_doubled=2 * 2)
+
+
 def item(**payload: object) -> bytes:
     """Return one event as another program with the same spool may have left it."""
     return httpx.Request("POST", "http://x", json={"type": "event", "payload": {"website": WEBSITE} | payload}).content
