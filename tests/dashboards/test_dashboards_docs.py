@@ -88,7 +88,7 @@ def test_what_is_written_is_fresh() -> None:
 
 def test_nothing_that_is_derived_is_stale() -> None:
     """taxonomy.json, projections.json, the registry and the generated pages: as `make generate` would write them."""
-    command = [sys.executable, ROOT / "scripts" / "generate.py", "--check"]
+    command = [sys.executable, str(ROOT / "scripts" / "generate.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # ours
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

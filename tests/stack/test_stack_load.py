@@ -13,7 +13,16 @@ STEADY = 1.15
 
 def test_memory_is_flat_under_load() -> None:
     """Half a minute of requests, all taken; at its end the bridge has grown by nothing to speak of."""
-    command = [sys.executable, ROOT / "tools" / "bench_bridge.py", "--seconds", "30", "--rate", "5000", "--every", "10"]
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "bench_bridge.py"),
+        "--seconds",
+        "30",
+        "--rate",
+        "5000",
+        "--every",
+        "10",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)  # noqa: S603  # ours
 
     assert (done.returncode, done.stderr) == (0, "")
