@@ -100,7 +100,7 @@ async def test_telegram_is_asked_now_and_then(ask: Probe, world: World) -> None:
 
 async def test_check_cycles_that_stay_away_are_noticed(ask: Probe, bot: Bot, world: World) -> None:
     """Also when none ever ended; the next one makes it ready again."""
-    world.clock.pass_(minutes=14)
+    world.clock.pass_(minutes=29)
     assert (await ask("/readyz"))[0] == 200
     world.clock.pass_(minutes=2)
     status, said = await ask("/readyz")

@@ -20,8 +20,8 @@ TELEGRAM_SECONDS: Final = 4.0
 TELEGRAM_EVERY: Final = 30.0
 """Seconds that Telegram's answer counts for: a probe every few seconds must not be a call every few seconds."""
 LATE_INTERVALS: Final = 5
-LATE_AT_LEAST: Final = 900.0
-"""A cycle that looks at everything the city has, days without times included, takes more than ten minutes."""
+LATE_AT_LEAST: Final = 1800.0
+"""A cycle that looks at every office of every service, and at days without times, takes a quarter of an hour."""
 
 Phase = Literal["starting", "running", "stopping"]
 
