@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from traceback import walk_tb
 from typing import Any, Final, ParamSpec, TypeVar
@@ -98,9 +98,15 @@ def place(error: BaseException) -> str:
 
 @contextmanager
 def carrying_on(log: logging.Logger, what: str) -> Iterator[None]:
-    """Let nothing that goes wrong in the block reach what comes after it; it is said on the span and in the log."""
+    """
+    Let nothing that goes wrong in the block reach what comes after it; it is said on the span and in the log.
+
+    Where the span has ended, because the block is worked off beside it, a span of its own says it in the same trace.
+    """
     try:
         yield
     except Exception as error:  # noqa: BLE001  that is what it is for; the text of a foreign error may hold anything
-        mark_failed(trace.get_current_span(), error)
+        current = trace.get_current_span()
+        with nullcontext(current) if current.is_recording() else span(f"{what} failed") as own:
+            mark_failed(own, error)
         log.error("%s failed: %s at %s", what, type(error).__name__, place(error))  # noqa: TRY400  no traceback: see above

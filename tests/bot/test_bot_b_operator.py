@@ -288,7 +288,10 @@ async def test_trouble_of_our_own_does_not_stop_the_cycle(
     await bot.watch_once()
     counts = world.only("appointment_check_batch").properties
     assert (counts["successful_checks"], counts["failed_checks"], counts["appointments_found"]) == (2, 0, 2)
-    assert {StatusCode.ERROR} == {each.status.status_code for each in world.spans("check service")}
+    failed = world.spans("a notification failed")
+    assert [each.status.status_code for each in failed] == [StatusCode.ERROR] * 2
+    looks = {each.context.span_id for each in world.spans("check service") if each.context}
+    assert looks == {each.parent.span_id for each in failed if each.parent}
     line = "a notification failed: OperationalError at termin_bot."
     assert len([each for each in caplog.messages if line in each]) == 2
     async with bot.database.engine.begin() as connection:
