@@ -29,6 +29,8 @@ RUN useradd --system --uid 10001 --home-dir /data --create-home --shell /usr/sbi
 ENV PATH=/opt/app/bin:$PATH PYTHONPATH=/opt/app/code PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     XDG_STATE_HOME=/data/state
 COPY --chmod=0555 deploy/docker/entrypoint.sh /usr/local/bin/with-secrets
+COPY --chmod=0555 deploy/docker/otel-umami.sh /usr/local/bin/otel-umami
+COPY taxonomy.json projections.json /etc/otel-umami/
 WORKDIR /data
 VOLUME /data
 USER 10001:10001
@@ -42,9 +44,8 @@ CMD ["python", "-c", "import sys; from termin_bot.app import main; sys.exit(main
 
 FROM runtime AS bridge
 COPY --from=bridge-build /opt/app /opt/app
-COPY taxonomy.json /etc/otel-umami/taxonomy.json
 EXPOSE 4328
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", \
     "import urllib.request; urllib.request.urlopen('http://127.0.0.1:4328/readyz', timeout=4)"]
-CMD ["python", "-m", "otel_umami_exporter.cli", "bridge", "--host", "0.0.0.0", \
+CMD ["otel-umami", "bridge", "--host", "0.0.0.0", \
     "--taxonomy", "/etc/otel-umami/taxonomy.json"]

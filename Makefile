@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .cache/bench
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium clean stack-tools test-stack test-umami
+.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium clean stack-tools test-stack test-umami bench bench-guard
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 # Two layers in one environment: what the demo needs, and on top what tests and checks need.
 # --require-hashes: what is installed is what was locked. The project itself is linked, not copied.
@@ -52,6 +53,19 @@ test-stack: $(VENV)/.dev stack-tools  ## run the tests that need a real Collecto
 
 test-umami: $(VENV)/.dev  ## run the boards against a real Umami: UMAMI_ENDPOINT, UMAMI_USERNAME, UMAMI_PASSWORD
 	$(BIN)/python -m pytest tests/dashboards/real_umami.py $(ARGS)
+
+# The peers stand in an environment of their own, and this library beside them.
+$(PEERS)/.bench: requirements/bench.txt pyproject.toml $(VENV)/.dev
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	$(PEERS)/bin/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "checkout.pth").write_text("$(CURDIR)\n")'
+	@touch $@
+
+bench: $(PEERS)/.bench  ## measure the library beside its peers, and write docs/performance.md (ARGS="--quick")
+	$(BIN)/python -m bench $(ARGS)
+
+bench-guard: $(PEERS)/.bench  ## fail when a ratio has fallen by more than 30 %
+	$(BIN)/python -m bench --guard
 
 check: lint types layers generated test  ## everything CI runs
 

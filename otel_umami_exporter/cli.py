@@ -21,7 +21,14 @@ from otel_umami_exporter.doctor import Check, examine
 from otel_umami_exporter.errors import SettingsError, SpoolError, TaxonomyError, UmamiExporterError
 from otel_umami_exporter.overflow import OverflowingSpool
 from otel_umami_exporter.sender import Sender
-from otel_umami_exporter.settings import UmamiSettings, default_spool, load_taxonomy, read_settings, timing_from
+from otel_umami_exporter.settings import (
+    UmamiSettings,
+    default_spool,
+    limits_from,
+    load_taxonomy,
+    read_settings,
+    timing_from,
+)
 from otel_umami_exporter.spool import Spool
 from otel_umami_exporter.taxonomy import Taxonomy
 from otel_umami_exporter.taxonomy_text import differences, to_markdown
@@ -190,7 +197,7 @@ def _flush(args: argparse.Namespace) -> int:
     path = _spool_path(settings)
     _check_exists(path)
     clock = SystemClock()
-    spool = OverflowingSpool(path, None, clock)
+    spool = OverflowingSpool(path, limits_from(settings), clock)
     before = spool.books()
     sender = Sender(
         spool, lambda: UmamiClient(address, timeout_seconds=timeout), timing=timing_from(settings), clock=clock

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from otel_umami_exporter.forks import begin_anew_in_children
 from otel_umami_exporter.gate import LeftOutReason, RejectedReason
 
-LostReason = Literal["spool_unavailable", "span_event_limit", "projection_unavailable", "doubled"]
+LostReason = Literal["spool_unavailable", "span_event_limit", "attribute_limit", "projection_unavailable", "doubled"]
 Reason = RejectedReason | LeftOutReason | LostReason
 
 
@@ -21,7 +21,7 @@ class Counters:
 
     def begin_anew(self) -> None:
         """Take a new lock in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Spool: for signal handlers
 
     def add(self, reason: Reason, number: int = 1) -> bool:
         """Count; return whether it is the first of its reason, which is when to say it in the log."""

@@ -131,7 +131,7 @@ def new_owner() -> str:
 def is_gone(owner: str, own: str) -> bool:
     """Whether the process that called itself *owner* has certainly ended; only one at the same place can be judged."""
     place, _, rest = owner.rpartition(" ")[0].rpartition(" ")
-    if owner == own or place != _place() or not rest.isdecimal():
+    if owner == own or place != _place() or not rest.isdecimal() or os.name != "posix":  # elsewhere, 0 is a signal
         return False
     number = int(rest)
     if number == os.getpid():

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import httpx
 
+from otel_umami_exporter.answers import read_answer, read_send
 from otel_umami_exporter.clock import Clock
 from otel_umami_exporter.dead_letters import dead_letters
 from otel_umami_exporter.errors import SettingsError, SpoolError, UmamiExporterError
+from otel_umami_exporter.outcome import Delivered, Misconfigured, Refused
 from otel_umami_exporter.payload import ID_LIMIT, NO_GEOGRAPHY
 from otel_umami_exporter.settings import UmamiSettings, load_taxonomy
 from otel_umami_exporter.spool import Spool
@@ -157,24 +159,29 @@ def _probe(http: httpx.Client, settings: UmamiSettings) -> Check:
 
     Umami checks in this order: body, website, bot filter, database.
     """
-    answer = http.post("send", json=_event(settings, "x" * (ID_LIMIT + 1)), timeout=_TIMEOUT)
-    document = answer.json()
-    if answer.status_code == httpx.codes.BAD_REQUEST:
-        message = str(document.get("error", {}).get("message", ""))
-        remedy = "Check UMAMI_WEBSITE_ID, or create the website in Umami"
-        return Check("website", is_well=False, found=f"Umami says: {message}", remedy=remedy)
-    if answer.status_code == httpx.codes.FORBIDDEN:
-        remedy = "Take this machine out of IGNORE_IP on Umami"
-        return Check("website", is_well=False, found="Umami ignores events from this address", remedy=remedy)
-    if answer.status_code == httpx.codes.OK and not document.get("cache"):
-        remedy = "Let the User-Agent header pass the proxy, or set DISABLE_BOT_CHECK=1 on Umami"
-        return Check("bot filter", is_well=False, found="Umami takes this exporter for a bot", remedy=remedy)
-    code = (document.get("error", {}).get("errorObject") or {}).get("code", "")
-    if answer.status_code != httpx.codes.OK and code != "P2010":
-        remedy = "Look at Umami's log; its database may be away"
-        found = f"Umami has trouble (status {answer.status_code} {code})".replace(" )", ")")
-        return Check("database", is_well=False, found=found, remedy=remedy)
-    return Check("website", is_well=True, found="exists, and the User-Agent passes the bot filter")
+    response = http.post("send", json=_event(settings, "x" * (ID_LIMIT + 1)), timeout=_TIMEOUT)
+    answer = read_answer(response.status_code, response.content, None)
+    error = answer.document["error"] if answer.is_umamis else {}
+    match read_send(answer):
+        case Misconfigured("bot_filter"):
+            remedy = "Let the User-Agent header pass the proxy, or set DISABLE_BOT_CHECK=1 on Umami"
+            return Check("bot filter", is_well=False, found="Umami takes this exporter for a bot", remedy=remedy)
+        case Misconfigured("http_403"):
+            remedy = "Take this machine out of IGNORE_IP on Umami"
+            return Check("website", is_well=False, found="Umami ignores events from this address", remedy=remedy)
+        case Misconfigured("website_not_found") | Refused("bad_request"):
+            said = str(error.get("message", "")) or "Website not found."
+            remedy = "Check UMAMI_WEBSITE_ID, or create the website in Umami"
+            return Check("website", is_well=False, found=f"Umami says: {said}", remedy=remedy)
+        case Delivered() | Refused("P2010"):  # the first, where an id has no limit
+            return Check("website", is_well=True, found="exists, and the User-Agent passes the bot filter")
+        case _ if answer.status == httpx.codes.OK:
+            raise ValueError("no answer of Umami")
+        case _:
+            code = (error.get("errorObject") or {}).get("code", "")
+            found = f"Umami has trouble (status {answer.status} {code})".replace(" )", ")")
+            remedy = "Look at Umami's log; its database may be away"
+            return Check("database", is_well=False, found=found, remedy=remedy)
 
 
 def _round_trip(http: httpx.Client, settings: UmamiSettings) -> Check:

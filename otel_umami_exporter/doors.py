@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from otel_umami_exporter.errors import UmamiExporterError
 from otel_umami_exporter.forks import begin_anew_in_children
@@ -26,14 +27,15 @@ class _SharedRoad:
     def __init__(self) -> None:
         self._pipeline: Pipeline | None = None
         self._doors = 0
+        self._shut: Final[WeakKeyDictionary[UmamiDoor, str]] = WeakKeyDictionary()  # and why
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Take a new lock in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Spool: for signal handlers
 
-    def enter(self) -> Pipeline | None:
-        """Return the road; None, said in one ERROR line, when the environment describes none."""
+    def enter(self, door: "UmamiDoor") -> Pipeline | None:
+        """Return the road; None, said in one ERROR line for all doors, when the environment describes none."""
         from otel_umami_exporter.settings import pipeline_from_environment  # noqa: PLC0415  # slow, seldom needed
 
         with self._lock:
@@ -42,10 +44,19 @@ class _SharedRoad:
                 try:
                     self._pipeline = pipeline_from_environment()
                 except UmamiExporterError as error:
-                    _log.error("analytics is off: %s", error)  # one line, no traceback
+                    self._keep_shut(door, f"analytics is off: {error}")
+                except Exception as error:  # noqa: BLE001  # whatever it is, other exporters must not pay for it
+                    self._keep_shut(
+                        door, f"analytics is off by a defect of otel-umami-exporter: {type(error).__name__}"
+                    )
             if self._pipeline is not None:
                 self._doors += 1
             return self._pipeline
+
+    def _keep_shut(self, door: "UmamiDoor", why: str) -> None:
+        if why not in self._shut.values():
+            _log.error("%s", why)  # one line, no traceback
+        self._shut[door] = why
 
     def leave(self) -> bool:
         """Close one door; return whether it was the last."""
@@ -83,7 +94,7 @@ class UmamiDoor:
         self._is_shared = (pipeline, taxonomy, endpoint, website_id, spool) == (None,) * 5
         self._pipeline = pipeline
         if self._is_shared:
-            self._pipeline = _shared.enter()
+            self._pipeline = _shared.enter(self)
         elif pipeline is None:
             from otel_umami_exporter.settings import pipeline_from_environment  # noqa: PLC0415
 

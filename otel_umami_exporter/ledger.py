@@ -127,7 +127,7 @@ class Ledger:
 
     def begin_anew(self) -> None:
         """Take new locks; a forked child opens a connection of its own when it is needed."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Spool: for signal handlers
         self._aside = threading.Lock()  # held while a second connection is open
 
     def before_fork(self) -> None:

@@ -61,7 +61,7 @@ class OverflowingSpool:
 
     def begin_anew(self) -> None:
         """Forget, in a forked child, what the parent holds in memory: the parent delivers it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Spool: for signal handlers
         self._memory: Spool | None = None
         self._look_again_at = 0.0
         self._unsettled: list[tuple[Claim, Settlement]] = []

@@ -37,6 +37,10 @@ _EXPLAINED: Final = {
     "span_event_limit": (
         "OpenTelemetry dropped events of a span that had too many: raise OTEL_SPAN_EVENT_COUNT_LIMIT, or use more spans"
     ),
+    "attribute_limit": (
+        "OpenTelemetry dropped properties of an event that had too many: see OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT,"
+        " for log records OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT"
+    ),
 }
 
 
@@ -184,6 +188,8 @@ class Pipeline:
             return []
         for each in admitted.left_out:
             self._count(each)
+        if dropped := getattr(record.attributes, "dropped", 0):  # OpenTelemetry's mappings count what a limit cost
+            self._count("attribute_limit", dropped)
         body = to_json(to_item(admitted, self._site))
         return [body] if self._projector is None else [body, *self._copies(self._projector, admitted)]
 

@@ -59,7 +59,7 @@ class Sender:
 
     def begin_anew(self) -> None:
         """Start again in a forked child: threads are not inherited, and locks may be held by one that is not there."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # see Spool: for signal handlers
         self._changed = threading.Condition(self._lock)  # there is something to decide
         self._attempted = threading.Condition(self._lock)  # somebody who flushes may look again
         self._threads: list[threading.Thread] = []

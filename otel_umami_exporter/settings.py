@@ -15,7 +15,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from otel_umami_exporter.delivery import Timing
-from otel_umami_exporter.errors import SettingsError
+from otel_umami_exporter.errors import SettingsError, SpoolError
 from otel_umami_exporter.payload import Site
 from otel_umami_exporter.pipeline import Pipeline
 from otel_umami_exporter.projection import Projection
@@ -243,9 +243,17 @@ def chosen_projections(settings: UmamiSettings, said: Iterable[Projection]) -> t
 
 
 def default_spool(website_id: str) -> Path:
-    """Return the spool of *website_id* in the state folder of this user (XDG_STATE_HOME, or ~/.local/state)."""
+    """
+    Return the spool of *website_id* in the state folder of this user (XDG_STATE_HOME, or ~/.local/state).
+
+    Raises:
+        SettingsError: this user has no home, as in a container that runs under any number.
+    """
     state = os.environ.get("XDG_STATE_HOME")
-    home = Path(state) if state else Path.home() / ".local" / "state"
+    try:
+        home = Path(state) if state else Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise SettingsError("UMAMI_SPOOL: it is missing, and this user has no home folder to keep it in") from None
     return home / "otel-umami" / f"{website_id}.db"
 
 
@@ -281,17 +289,27 @@ def pipeline_from_environment(
     address: Final = settings.endpoint.get_secret_value()
     timeout = settings.timeout_seconds
     site = settings.site()
-    return Pipeline(
-        taxonomy=taxonomy,
-        site=site,
-        projections=chosen_projections(settings, projections),
-        projection_key=None if settings.projection_key is None else settings.projection_key.get_secret_value(),
-        spool=settings.spool or default_spool(site.website_id),
-        connect=lambda: UmamiClient(address, timeout_seconds=timeout),
-        limits=SpoolLimits(
-            max_events=settings.max_events, max_bytes=settings.max_bytes, max_age_seconds=settings.max_age_seconds
-        ),
-        timing=timing or timing_from(settings),
+    chosen = chosen_projections(settings, projections)
+    path = settings.spool or default_spool(site.website_id)
+    try:
+        return Pipeline(
+            taxonomy=taxonomy,
+            site=site,
+            projections=chosen,
+            projection_key=None if settings.projection_key is None else settings.projection_key.get_secret_value(),
+            spool=path,
+            connect=lambda: UmamiClient(address, timeout_seconds=timeout),
+            limits=limits_from(settings),
+            timing=timing or timing_from(settings),
+        )
+    except SpoolError as error:
+        raise SpoolError(f"UMAMI_SPOOL: {error}") from error
+
+
+def limits_from(settings: UmamiSettings) -> SpoolLimits:
+    """Return how much may wait; whoever opens a spool to send from it needs them, or would drop by the defaults."""
+    return SpoolLimits(
+        max_events=settings.max_events, max_bytes=settings.max_bytes, max_age_seconds=settings.max_age_seconds
     )
 
 

@@ -46,6 +46,7 @@ _TRIM_AT_MOST: Final = 300  # events that a writer drops at a time; more would b
 _TIDY_AT_ONCE: Final = 1_000
 _ROWS: Final = 100  # in one statement
 _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
+_LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
 _FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
 
 
@@ -119,7 +120,8 @@ class Spool:
         self._inode: int | None = None
         self._generation = 0  # files of this name that were seen one after the other
         self._owner = new_owner()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it, and flush
+        self._busy = False
         self._aside = threading.Lock()  # held while a second connection is open
         self._untrimmed = 0
 
@@ -194,9 +196,9 @@ class Spool:
 
         def work(database: sqlite3.Connection) -> Claim:
             rows = database.execute(
-                "SELECT id, body, attempts, accepted_at FROM events WHERE not_before <= ? AND"  # noqa: S608  # ours
-                f" {_FREE} ORDER BY id LIMIT ?",
-                (now, now, limit),
+                "SELECT id, body, attempts, accepted_at FROM events"  # noqa: S608  # ours
+                f" WHERE (not_before <= ? OR not_before > ?) AND {_FREE} ORDER BY id LIMIT ?",
+                (now, now + _LONGEST_PAUSE_SECONDS, now, limit),
             ).fetchall()
             if not rows:
                 return Claim(())
@@ -352,7 +354,7 @@ class Spool:
         """Close the file. What waits is sent after the next start."""
         with self._lock:
             self._closed = True
-            if self._database is not None:
+            if self._database is not None and not self._busy:
                 self._database.close()
                 self._database = None
 
@@ -385,16 +387,25 @@ class Spool:
 
     def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         with self._lock:
+            if self._busy:  # we are a signal handler, and this very thread is in the middle of a transaction
+                raise SpoolUnavailable(f"the spool {self.path} is in use by what was interrupted")
+            self._busy = True
             try:
-                return work(self._connection())
-            except sqlite3.Error as error:
-                if not is_damage(error):
-                    raise _unavailable(self.path, error) from error
-            self._replace()
-            try:
-                return work(self._connection())
-            except sqlite3.Error as error:
+                return self._try(work)
+            finally:
+                self._busy = False
+
+    def _try(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            return work(self._connection())
+        except sqlite3.Error as error:
+            if not is_damage(error):
                 raise _unavailable(self.path, error) from error
+        self._replace()
+        try:
+            return work(self._connection())
+        except sqlite3.Error as error:
+            raise _unavailable(self.path, error) from error
 
     def _connection(self) -> sqlite3.Connection:
         """Return the open connection; the lock is held."""

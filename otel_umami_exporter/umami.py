@@ -1,26 +1,27 @@
-"""
-One HTTP call to Umami and what its answer means. The only module that names the HTTP client.
+"""One HTTP call to Umami; answers.py says what comes of it. The only module on the road that names the HTTP client."""
 
-Umami's status codes are not its answers: 200 can mean that the bot filter took everything (no `cache` in the answer),
-and a batch is 200 even when its database is down. So every answer is read.
-"""
-
-import json
-import re
+import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from time import monotonic, time
+from time import monotonic
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 from opentelemetry import context
 
 from otel_umami_exporter._version import __version__
+from otel_umami_exporter.answers import (
+    BOT_FILTER,
+    NOT_UMAMI,
+    Answer,
+    read_answer,
+    read_batch,
+    read_failure,
+    read_send,
+)
 from otel_umami_exporter.outcome import BatchRefused, Delivered, Misconfigured, Outcome, Refused, Throttled, Unavailable
 
 # Umami's bot filter takes every User-Agent that does not look like a browser's system line, "OpenTelemetry-…" too.
@@ -30,43 +31,10 @@ ANSWER_LIMIT: Final = 16 * 1024 * 1024  # 500 failing items are 2 MB of stack tr
 KEEPALIVE_SECONDS: Final = 4.0  # below the server's 5 s: a connection it has just closed must not be used
 CONNECT_SECONDS: Final = 5.0
 SENDS_IN_FLIGHT: Final = 4  # where there are no batches
-RETRY_AFTER_LIMIT: Final = 3_600.0  # seconds; a server that asks for more is asked again after an hour
 _BATCH_AGAIN_SECONDS: Final = 600.0  # a proxy may have said 404 while Umami was being replaced
-
-_TEMPORARY_CODE: Final = re.compile(r"P10\d\d|P2024|P2028|P2034|P2037")  # Prisma: unreachable, timed out, conflict
-_PERMANENT_CODE: Final = re.compile(r"P2\d\d\d|ERR_INVALID_URL|ENOENT")
-_TEMPORARY_TEXT: Final = re.compile(
-    "Connection terminated|ECONNREFUSED|ECONNRESET|DatabaseNotReachable|timed? ?out", re.IGNORECASE
-)
-_PERMANENT_TEXT: Final = re.compile("invalid byte sequence|Invalid time value|call stack")
 # The instrumentations' public name for "create no spans here"; our own requests are nobody's business.
 _SUPPRESS: Final = "suppress_instrumentation"
-_BOT_FILTER: Final = Misconfigured(
-    "bot_filter",
-    "Umami's bot filter took everything: let the User-Agent header through, or set DISABLE_BOT_CHECK=1 on Umami",
-)
-_NO_WEBSITE: Final = Misconfigured(
-    "website_not_found", "Umami knows no website of this id: check UMAMI_WEBSITE_ID, or create the website"
-)
-_REDIRECT: Final = Misconfigured(
-    "redirect", "the endpoint redirects: set UMAMI_ENDPOINT to the address where Umami itself answers"
-)
-_NOT_UMAMI: Final = Misconfigured("not_umami", "what answers at UMAMI_ENDPOINT is not Umami's API: check the address")
 _NOT_TRIED: Final = Unavailable("not_tried")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server said: the status, the headers that matter, and the body as JSON (None when it is none)."""
-
-    status: int
-    document: Any
-    retry_after: str | None = None
-
-    @property
-    def is_umamis(self) -> bool:
-        """Whether the body is one of Umami's error bodies, and not one of a proxy before it."""
-        return isinstance(self.document, Mapping) and isinstance(self.document.get("error"), Mapping)
 
 
 @contextmanager
@@ -152,14 +120,39 @@ class UmamiClient:
         answer = self._post("batch", content, len(bodies))
         if not isinstance(answer, Answer):
             return [answer] * len(bodies)
-        if answer.status in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
+        if answer.has_no_route:
             return None
         if answer.status == httpx.codes.OK:
-            return read_batch(answer.document, len(bodies))
-        outcome = _failure(answer)
+            return self._made_sure(bodies, read_batch(answer.document, len(bodies)))
+        outcome = read_failure(answer)
         if isinstance(outcome, Refused):  # one of them is to blame, not all
             outcome = BatchRefused(outcome.reason)
         return [outcome] * len(bodies)
+
+    def _made_sure(self, bodies: Sequence[bytes], outcomes: list[Outcome]) -> list[Outcome]:
+        """
+        Return *outcomes*, or the truth if this server never puts a token into the answer of a batch.
+
+        Older ones do not, so that a batch that was stored looks like one that the bot filter took. To guess would be to
+        lose every event, or to store it again and again: so one of them is sent by itself, and another as a batch of
+        one. If that has no token either, though the filter lets us pass, all of them were stored, and each goes by
+        itself from then on. There these two arrive twice; where the filter has just ended, nothing does.
+        """
+        undecided = [index for index, each in enumerate(outcomes) if each is BOT_FILTER]
+        if not undecided:
+            return outcomes
+        first, *others = undecided
+        outcomes[first] = alone = self._send_one(bodies[first])
+        if not isinstance(alone, Delivered) or not others:
+            return outcomes
+        second = others[0]
+        answer = self._post("batch", b"[" + bodies[second] + b"]", 1)
+        if isinstance(answer, Answer) and answer.status == httpx.codes.OK:
+            [outcomes[second]] = read_batch(answer.document, 1)
+            if outcomes[second] is BOT_FILTER:
+                self._batch_from = math.inf
+                return [alone if each is BOT_FILTER else each for each in outcomes]
+        return outcomes
 
     def _send_each(self, bodies: Sequence[bytes]) -> list[Outcome]:
         """Send each by itself, a few in flight; stops at the first outcome that would be the same for all."""
@@ -195,15 +188,7 @@ class UmamiClient:
 
     def _send_one(self, body: bytes) -> Outcome:
         answer = self._post("send", body, 1)
-        if not isinstance(answer, Answer):
-            return answer
-        if answer.status == httpx.codes.OK:
-            if not isinstance(answer.document, Mapping):
-                return Unavailable("malformed_answer")
-            return Delivered() if answer.document.get("cache") else _BOT_FILTER
-        if answer.status in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
-            return _NOT_UMAMI
-        return _failure(answer)
+        return read_send(answer) if isinstance(answer, Answer) else answer
 
     def _seconds(self, items: int) -> float:
         # The server goes on after we hung up, so hanging up early means sending twice: be patient with large batches.
@@ -217,7 +202,7 @@ class UmamiClient:
         except httpx.TimeoutException as error:
             return Unavailable("connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "timeout")
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            return _NOT_UMAMI
+            return NOT_UMAMI
         except httpx.TransportError as error:
             return Unavailable("connection_refused" if isinstance(error, httpx.ConnectError) else "connection_lost")
         except httpx.HTTPError:
@@ -232,7 +217,7 @@ class UmamiClient:
                     return Unavailable("malformed_answer")
                 if monotonic() > give_up_at:  # each piece alone was in time
                     return Unavailable("timeout")
-        return Answer(response.status_code, _json(body), response.headers.get("Retry-After"))
+        return read_answer(response.status_code, body, response.headers.get("Retry-After"))
 
 
 def _in_this_context(work: Callable[[], None]) -> Callable[[], None]:
@@ -243,88 +228,3 @@ def _in_this_context(work: Callable[[], None]) -> Callable[[], None]:
         work()
 
     return run
-
-
-def read_batch(document: object, size: int) -> list[Outcome]:
-    """
-    Return what the 200 answer of `/api/batch` says of each of *size* items.
-
-    An answer that does not add up is no answer: nothing of it counts as delivered.
-    """
-    if not isinstance(document, Mapping) or document.get("size") != size:
-        return [Unavailable("malformed_answer")] * size
-    details = document.get("details")
-    failed: dict[int, Outcome] = {}
-    for detail in details if isinstance(details, list) else []:
-        index = detail.get("index") if isinstance(detail, Mapping) else None
-        if not isinstance(index, int) or not 0 <= index < size:
-            return [Unavailable("malformed_answer")] * size
-        failed[index] = read_error(detail.get("response"))
-    if document.get("errors", 0) != len(failed) or document.get("processed") != size - len(failed):
-        return [Unavailable("malformed_answer")] * size
-    # No token at all: none of the items that were not refused was stored either.
-    rest: Outcome = Delivered() if document.get("cache") else _BOT_FILTER
-    return [failed.get(index, rest) for index in range(size)]
-
-
-def read_error(document: object) -> Outcome:
-    """Return what an error body of Umami, or one item's error in a batch, means for its event."""
-    error = document.get("error") if isinstance(document, Mapping) else None
-    if not isinstance(error, Mapping):
-        return Unavailable("malformed_answer", doubtful=True)
-    status = error.get("status")
-    if status == httpx.codes.BAD_REQUEST:
-        return _NO_WEBSITE if error.get("message") == "Website not found." else Refused("bad_request")
-    if status == httpx.codes.FORBIDDEN:
-        return _forbidden(httpx.codes.FORBIDDEN)
-    cause = error.get("errorObject")
-    code = str(cause.get("code") or "") if isinstance(cause, Mapping) else ""
-    if _TEMPORARY_CODE.fullmatch(code):
-        return Unavailable(code)
-    if _PERMANENT_CODE.fullmatch(code):
-        return Refused(code)
-    text = json.dumps(error)[:20_000]
-    if _PERMANENT_TEXT.search(text):
-        return Refused("not_storable")
-    if _TEMPORARY_TEXT.search(text):
-        return Unavailable(code or "connection_terminated")
-    return Unavailable(code or f"http_{status}", doubtful=True)
-
-
-def _failure(answer: Answer) -> Outcome:
-    status = answer.status
-    if status in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
-        return Throttled(retry_after(answer.retry_after, time()))
-    if httpx.codes.is_redirect(status):
-        return _REDIRECT
-    if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
-        return BatchRefused("too_large")
-    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return _forbidden(status)
-    if status == httpx.codes.BAD_REQUEST or httpx.codes.is_server_error(status):
-        return read_error(answer.document) if answer.is_umamis else Unavailable(f"http_{status}")
-    return Misconfigured(f"http_{status}", _NOT_UMAMI.remedy)
-
-
-def _forbidden(status: int) -> Misconfigured:
-    return Misconfigured(f"http_{status}", "Umami, or a proxy before it, forbids this address: see IGNORE_IP")
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def retry_after(header: str | None, now: float) -> float | None:
-    """Return the seconds (at most an hour) that a Retry-After header asks for, as a number or an HTTP date, or None."""
-    if not header:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text), RETRY_AFTER_LIMIT)
-    try:
-        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now), RETRY_AFTER_LIMIT)
-    except (ValueError, OverflowError):
-        return None

@@ -6,8 +6,9 @@ for name in chromium chromium-browser google-chrome; do
 done
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     echo "installing Debian's chromium for the page tests ..."
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends -y chromium fonts-dejavu-core >/dev/null
+    wait="-o DPkg::Lock::Timeout=300" # somebody else may be installing
+    apt-get $wait update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get $wait install -qq --no-install-recommends -y chromium fonts-dejavu-core >/dev/null
     exit 0
 fi
 if [ "${CI:-}" = true ]; then

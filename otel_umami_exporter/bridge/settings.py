@@ -24,8 +24,8 @@ class Limits:
     """
     What a request may cost, in bytes unless the name says otherwise.
 
-    A Collector's batches stay far below: 8,192 spans of 1 KB are half of *body*. JSON needs more memory, so less of
-    it is taken. *in_flight* bounds all bodies that are being received at one moment.
+    A Collector's batches stay below: otel-collector.yaml ends them at half of *body*. JSON needs more memory, so less
+    of it is taken. *in_flight* bounds all bodies that are being received at one moment.
     """
 
     body: int = 16 << 20  # as sent, and again unpacked

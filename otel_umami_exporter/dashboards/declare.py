@@ -251,6 +251,8 @@ def _check_public(widget: Widget, where: str) -> None:
     source = _source(widget)
     if not isinstance(source, Projection):
         raise TaxonomyError(f"{where}: a share link opens every raw row, so a public widget stands on a Projection")
+    if source.events and not source.declarations:
+        raise TaxonomyError(f"{where}: make its Projection by one of the class methods: else nothing is known of it")
     for declaration, declared in source.properties:
         if declared.privacy is not Privacy.PUBLIC:
             raise TaxonomyError(f"{where}: {declaration.name}.{declared.name} is not public")

@@ -28,6 +28,7 @@ from otel_umami_exporter.dashboards.compile import (
     website_specs,
 )
 from otel_umami_exporter.dashboards.declare import Audience, Board, Dashboards
+from otel_umami_exporter.dashboards.difference import difference
 from otel_umami_exporter.dashboards.journal import Journal, Mode, Result
 from otel_umami_exporter.dashboards.reports import Reports
 from otel_umami_exporter.dashboards.shares import Shares
@@ -165,7 +166,11 @@ class Provisioner:
             found = self._ours(board, self._client.boards())
         elif _fields(found[0]) != _wanted(spec):
             board_id = str(found[0]["id"])
-            self._journal.do("update", what, lambda: self._client.update_board(board_id, **_wanted(spec)))
+            self._journal.do(
+                "update",
+                f"{what}: {difference(found[0], spec)}",
+                lambda: self._client.update_board(board_id, **_wanted(spec)),
+            )
         else:
             self._journal.keep(what)
         for extra in found[1:]:

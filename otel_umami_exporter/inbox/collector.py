@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from . import faults as faulty
 from . import validation
@@ -72,11 +72,15 @@ class Collector:
         except NotJson:
             return self._refuse(validation.no_json("object").refusal())
         try:
-            return JSONResponse(self._ingest.take(content, sender).body)
+            answer = self._ingest.take(content, sender).body
         except Refused as refused:
             return JSONResponse(refused.body, 400)
         except ServerError as error:
             return JSONResponse(error.body, 500)
+        token = answer.get("cache")
+        if self._faults.speaks_plainly() and token is not None:
+            return PlainTextResponse(str(token))
+        return JSONResponse(answer)
 
     def _take_batch(self, body: bytes, sender: Sender) -> Response:
         try:
@@ -85,7 +89,10 @@ class Collector:
             return self._refuse(validation.no_json("array").refusal())
         except Refused as refused:
             return self._refuse(refused)
-        return JSONResponse(batch_answer([self._take_item(item, sender) for item in items]))
+        answer = batch_answer([self._take_item(item, sender) for item in items])
+        if self._faults.keeps_token_back():
+            answer.pop("cache", None)
+        return JSONResponse(answer)
 
     def _take_item(self, item: Json, sender: Sender) -> Taken | Refused | ServerError:
         try:

@@ -70,6 +70,7 @@ class Faults:
         self._queue: deque[Fault | None] = deque()
         self._always: Fault | None = None
         self._without_batch: int | None = None
+        self._without_token = False
         self._items_left: int | None = None
         self._hanging: set[_Hanging] = set()
 
@@ -94,9 +95,14 @@ class Faults:
             self._items_left = None
 
     def without_batch(self, status: Literal[404, 405] = 404) -> None:
-        """Have no /api/batch, as Umami before 2.17, until `clear()`."""
+        """Have no /api/batch, and answer /api/send with the token alone, as Umami before 2.17, until `clear()`."""
         with self._lock:
             self._without_batch = status
+
+    def without_token(self) -> None:
+        """Answer /api/batch without a token, as older Umamis do also when all is stored, until `clear()`."""
+        with self._lock:
+            self._without_token = True
 
     def release(self) -> None:
         """Let all hanging requests go on."""
@@ -116,6 +122,7 @@ class Faults:
         with self._lock:
             self._queue.clear()
             self._always = self._without_batch = self._items_left = None
+            self._without_token = False
         self.release()
 
     def check_database(self) -> None:
@@ -131,6 +138,16 @@ class Faults:
         """Say whether the next item will meet no database."""
         with self._lock:
             return self._items_left == 0
+
+    def speaks_plainly(self) -> bool:
+        """Say whether the answer of /api/send is the token alone."""
+        with self._lock:
+            return self._without_batch is not None
+
+    def keeps_token_back(self) -> bool:
+        """Say whether the answer of /api/batch has no token."""
+        with self._lock:
+            return self._without_token
 
     def next(self, path: str) -> Fault | None:
         """Return what goes wrong with a request to *path*, and take it off the queue."""

@@ -7,31 +7,35 @@ import secrets
 
 from .javascript import Json
 
-_SIGNATURE_BYTES = 32
+_KEY_BYTES = 32
 
 
 class Signer:
-    """Makes and reads tokens under a key of its own; tokens of an earlier run read as garbage."""
+    """Makes and reads JSON web tokens under a key of its own; tokens of an earlier run read as garbage."""
 
     def __init__(self) -> None:
-        self._key = secrets.token_bytes(_SIGNATURE_BYTES)
+        self._key = secrets.token_bytes(_KEY_BYTES)
 
     def sign(self, content: dict[str, Json]) -> str:
-        """Return *content* as an opaque text that goes into a header."""
-        body = json.dumps(content).encode()
-        return base64.urlsafe_b64encode(self._signature(body) + body).decode()
+        """Return *content* as a text that goes into a header."""
+        signed = f"{_HEADER}.{_encode(json.dumps(content).encode())}"
+        return f"{signed}.{self._signature(signed)}"
 
     def read(self, token: str) -> dict[str, Json] | None:
         """Return the content of a token, or None for anything that this signer has not made."""
-        try:
-            raw = base64.urlsafe_b64decode(token.encode())
-        except ValueError:
+        signed, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             return None
-        signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
-        if not hmac.compare_digest(signature, self._signature(body)):
-            return None
-        content: dict[str, Json] = json.loads(body)
+        body = signed.partition(".")[2]
+        content: dict[str, Json] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         return content
 
-    def _signature(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, "sha256")
+    def _signature(self, signed: str) -> str:
+        return _encode(hmac.digest(self._key, signed.encode(), "sha256"))
+
+
+def _encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+_HEADER = _encode(b'{"alg":"HS256","typ":"JWT"}')

@@ -14,7 +14,7 @@ import httpx
 from telegram import LinkPreviewOptions, Update
 from telegram.constants import ParseMode
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import AIORateLimiter, ApplicationBuilder, Defaults, TypeHandler
+from telegram.ext import ApplicationBuilder, Defaults, TypeHandler
 from telegram.request import HTTPXRequest
 
 from otel_umami_exporter import SettingsError, SpoolError, __version__
@@ -23,7 +23,11 @@ from termin_bot.arrivals import Arrivals, ConfirmingRequest
 from termin_bot.bot import Bot, PtbApplication, Sleep, Timers
 from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
+from termin_bot.health_server import HealthServer
+from termin_bot.intake import ListenError, webhook_of
 from termin_bot.munich import MunichClient, Solver
+from termin_bot.pacing import Pacing
+from termin_bot.redaction import secrets_of
 from termin_bot.screens import Screen
 from termin_bot.services.activating import Activating
 from termin_bot.services.appointments import Appointments
@@ -41,15 +45,17 @@ from termin_bot.services.observing import RecordingObserver
 from termin_bot.services.patience import Patience
 from termin_bot.services.people import People
 from termin_bot.services.polling import Poller
+from termin_bot.services.readiness import Readiness
 from termin_bot.services.reporting import Delivery, DeliveryWatch, Reporting
 from termin_bot.services.retention import Retention
 from termin_bot.services.sharing import Instance, SharedBoard
 from termin_bot.services.submitting import Submitting
 from termin_bot.services.subscriptions import Subscriptions
 from termin_bot.services.sweeping import Sweeper
+from termin_bot.services.telling import Telling
 from termin_bot.services.watching import Watching
 from termin_bot.settings import BotSettingsError, Settings, load
-from termin_bot.storage import Database, StorageError
+from termin_bot.storage import Database, StorageError, StorageUnusableError
 from termin_bot.telegram_messenger import TelegramMessenger
 from termin_bot.telemetry import Telemetry, configure
 from termin_bot.updates import PersonalUpdateProcessor
@@ -93,7 +99,7 @@ def build(
     database = Database(settings.database_url, keys=settings.sealing_keys)
     instance = Instance(database.work, clock, lease_seconds=settings.lease_seconds, shared=database.is_shared)
     patience = Patience(database.is_alive)
-    observer = RecordingObserver()
+    observer = RecordingObserver(clock)
     city = MunichClient(
         user_agent=user_agent(settings.munich_contact),
         base_url=settings.munich_base_url,
@@ -136,12 +142,13 @@ def build(
         instance=instance,
         patience=patience,
     )
+    telling = Telling(notifying, chance)
     gauge = HealthGauge(settings.health_alert_cycles)
     watching = Watching(
         work=database.work,
         shelf=shelf,
         poller=Poller(city, database.work, clock),
-        notifying=notifying,
+        notifying=telling,
         people=people,
         messenger=messenger,
         gauge=gauge,
@@ -188,6 +195,7 @@ def build(
             subscriptions=subscriptions,
             gauge=gauge,
             checked_at=watching.checked_at,
+            answered_at=lambda: observer.answered_at,
             captcha=lambda: observer.captcha,
             telegram_answers=messenger.is_answered,
             delivery=delivery_watch,
@@ -195,6 +203,13 @@ def build(
         ),
         operators=frozenset(settings.admin_ids),
         retention_days=settings.retention_days,
+    )
+    readiness = Readiness(
+        work=database.work,
+        telegram_answers=messenger.is_answered,
+        gauge=gauge,
+        clock=clock,
+        check_interval=settings.check_interval_seconds,
     )
     dispatcher = Dispatcher(services, messenger, patience)
     application.add_handler(TypeHandler(Update, dispatcher.handle))
@@ -207,12 +222,18 @@ def build(
         patience=patience,
         city=city,
         watching=watching,
+        telling=telling,
         sweeper=sweeper,
         activating=activating,
         retention=Retention(work=database.work, shelf=shelf, clock=clock, days=settings.retention_days),
         delivery=delivery_watch,
         unlinks_services=settings.analytics_unlink_services,
         timers=_timers(settings, timers, chance),
+        readiness=readiness,
+        health=None
+        if settings.health_port is None
+        else HealthServer(settings.health_host, settings.health_port, readiness),
+        webhook=webhook_of(settings),
     )
 
 
@@ -232,7 +253,7 @@ def _application(
         .get_updates_request(ConfirmingRequest(arrivals, httpx_kwargs=options))
         .update_queue(arrivals)
         .defaults(Defaults(parse_mode=ParseMode.HTML, link_preview_options=LinkPreviewOptions(is_disabled=True)))
-        .rate_limiter(AIORateLimiter(max_retries=2))
+        .rate_limiter(Pacing(settings.telegram_messages_per_second))
         .concurrent_updates(updates)
         .job_queue(None)
         .build()
@@ -263,8 +284,10 @@ def user_agent(contact: str) -> str:
 
 def run(settings: Settings) -> int:
     """Run the bot until SIGINT or SIGTERM, and return the exit status."""
-    token = settings.telegram_bot_token.get_secret_value()
-    logging_setup.set_up(settings.log_level, secrets=(token, token.partition(":")[2]))
+    logging_setup.set_up(settings.log_level, secrets=secrets_of(settings, os.environ), form=settings.log_format)
+    logging_setup.log_what_nobody_caught()
+    if not settings.munich_contact and settings.check_floor_seconds:
+        _log.warning("MUNICH_CONTACT: it is empty, so the city cannot tell whom to ask before it shuts this bot out")
     try:
         telemetry = configure(
             analytics=settings.analytics_enabled,
@@ -277,6 +300,10 @@ def run(settings: Settings) -> int:
         return asyncio.run(_serve(settings, _delivery_of(telemetry)))
     except InvalidToken:
         return _refuse("TELEGRAM_BOT_TOKEN: Telegram does not know this token")
+    except ListenError as error:
+        return _refuse(str(error))
+    except StorageUnusableError as error:
+        return _refuse(str(error))
     except StorageError as error:
         return _refuse(str(error), _EXIT_TROUBLE)
     except TelegramError as error:

@@ -7,26 +7,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from telegram import BotCommand, Update
+from telegram import BotCommand
 from telegram.error import TelegramError
 from telegram.ext import Application
 
 from termin_bot import texts
 from termin_bot.arrivals import Arrivals
+from termin_bot.health_server import HealthServer
+from termin_bot.intake import Webhook, take_updates
 from termin_bot.languages import LANGUAGES, SOURCE, use_language
 from termin_bot.munich import MunichClient
 from termin_bot.recording import unlink_services
 from termin_bot.services.activating import Activating
 from termin_bot.services.patience import Patience
+from termin_bot.services.readiness import Readiness
 from termin_bot.services.reporting import DeliveryWatch
 from termin_bot.services.retention import Retention
 from termin_bot.services.sharing import Instance
 from termin_bot.services.sweeping import Sweeper
+from termin_bot.services.telling import Telling
 from termin_bot.services.watching import Watching
 from termin_bot.storage import Database, StorageError
 
 _log: Final = logging.getLogger(__name__)
-ALLOWED_UPDATES: Final = (Update.MESSAGE, Update.CALLBACK_QUERY, Update.MY_CHAT_MEMBER)
 
 PtbApplication = Application[Any, Any, Any, Any, Any, Any]
 Sleep = Callable[[float], Awaitable[object]]
@@ -60,12 +63,16 @@ class Bot:
         patience: Patience,
         city: MunichClient,
         watching: Watching,
+        telling: Telling,
         sweeper: Sweeper,
         activating: Activating,
         retention: Retention,
         delivery: DeliveryWatch,
         unlinks_services: bool,
         timers: Timers,
+        readiness: Readiness,
+        health: HealthServer | None = None,
+        webhook: Webhook | None = None,
     ) -> None:
         self.application = application
         self.database = database
@@ -74,12 +81,16 @@ class Bot:
         self._patience = patience
         self._city = city
         self._watching = watching
+        self._telling = telling
         self._sweeper = sweeper
         self._activating = activating
         self._retention = retention
         self._delivery = delivery
         self._unlinks_services = unlinks_services
         self._timers = timers
+        self._readiness = readiness
+        self._health = health
+        self._webhook = webhook
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -97,30 +108,36 @@ class Bot:
         Raises:
             telegram.error.TelegramError: Telegram cannot be reached, or does not know the token.
             StorageError: the database cannot be reached, or not be written.
+            ListenError: a port cannot be listened on.
         """
+        assert self.application.updater is not None
         try:
+            if self._health is not None:
+                self._health.start(self._dead)  # First: whoever waits for us sees that we are on our way.
             await self.database.migrate()
             await self._instance.beat()
             await self.application.initialize()
+            await self._publish_commands()
+            await self.application.start()
+            await take_updates(self.application.updater, self._webhook, _polling_failed)
         except BaseException:
+            if self.application.running:
+                await self.application.stop()
             await self._close()
             raise
-        await self._publish_commands()
-        await self.application.start()
-        assert self.application.updater is not None
-        await self.application.updater.start_polling(
-            allowed_updates=list(ALLOWED_UPDATES), error_callback=_polling_failed
-        )
         beat = self._timers.beat
         if beat is not None and self._instance.shared:
             self._tasks.append(asyncio.create_task(self._every(lambda: beat, self.beat_once), name="beating"))
         if self._timers.check is not None:
-            self._tasks.append(asyncio.create_task(self._every(self._timers.check, self.watch_once), name="watching"))
+            self._tasks.append(asyncio.create_task(self._every(self._timers.check, self.check_once), name="watching"))
+            self._tasks.append(asyncio.create_task(self._telling.run(self._stopping), name="telling"))
         if self._timers.sweep is not None:
             self._tasks.append(asyncio.create_task(self._every(self._timers.sweep, self.sweep_once), name="sweeping"))
+        self._readiness.enter("running")
 
     async def stop(self) -> None:
         """Stop in order, within the time that the settings allow; reservations stay, a restart goes on with them."""
+        self._readiness.enter("stopping")  # First, so that no load balancer sends more.
         try:
             async with asyncio.timeout(self._timers.stop_within):
                 await self._stop_working()
@@ -134,11 +151,16 @@ class Bot:
         await self._arrivals.adopt(self.application.bot)
 
     async def watch_once(self) -> None:
-        """Run one check cycle, unless another instance does."""
-        if not await self._instance.leads():
-            return
-        with unlink_services(self._unlinks_services):
-            await self._watching.run_cycle()
+        """Run one check cycle, and tell everybody what it found."""
+        await self.check_once()
+        await self._telling.work_off()
+
+    async def check_once(self) -> None:
+        """Run one check cycle, unless another instance does; what it found is told by whoever tells."""
+        if await self._instance.leads():
+            with unlink_services(self._unlinks_services):
+                await self._watching.run_cycle()
+        self._readiness.checked()
 
     async def sweep_once(self) -> None:
         """Look at every deadline: bookings that run out, that an earlier run left behind, that wait to be activated."""
@@ -172,6 +194,12 @@ class Bot:
         with suppress(StorageError):  # then it counts as dead a little later
             await self._instance.leave()
         await self.database.close()  # Last: everything above may still write.
+        if self._health is not None:
+            await self._health.stop()
+
+    def _dead(self) -> list[str]:
+        """Return the names of the tasks that ended although nobody stops them."""
+        return [] if self._stopping.is_set() else [task.get_name() for task in self._tasks if task.done()]
 
     async def _publish_commands(self) -> None:
         try:

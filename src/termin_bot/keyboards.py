@@ -1,40 +1,31 @@
 """The screens with buttons: which button hangs under what."""
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Final, get_args
 
-from termin_bot import texts, texts_settings
+from termin_bot import texts, texts_booking, texts_settings
 from termin_bot.buttons import (
-    Book,
-    CalendarFile,
     CalendarPage,
-    CancelAppointment,
-    CancelBooking,
-    ChangeDetail,
-    ChangeTime,
-    ConfirmBooking,
-    ConfirmCancel,
     DatesPreset,
     DatesTarget,
-    KeepAppointment,
-    KeepTime,
     Menu,
     PauseSubscription,
     PickOffice,
     PickService,
-    PickTime,
     Preset,
     RemoveSubscription,
     ResumeSubscription,
     Shortcut,
-    SkipQuestion,
+    ShortcutCommand,
     StopConfirm,
     StopKeep,
 )
+from termin_bot.buttons_booking import (
+    Book,
+)
+from termin_bot.languages import Phrase
 from termin_bot.munich import Service
 from termin_bot.screens import Key, Screen
-from termin_bot.services.appointments import AppointmentView
-from termin_bot.services.booking_results import OtherTimes, Prompt, Question, Summary
 from termin_bot.services.notices import (
     Activated,
     ActivationDue,
@@ -48,13 +39,25 @@ from termin_bot.services.notices import (
     DatesOver,
     NotActivated,
     Notice,
-    Offer,
     SlotsBooked,
     SlotsFree,
     SlotsGone,
     TimeRunningOut,
 )
-from termin_bot.services.subscriptions import ALL, ChooseOffice, LinkOnly, Watched
+from termin_bot.services.reporting import StatusReport, WatchReport
+from termin_bot.services.subscriptions import ALL, Added, ChooseOffice, LinkOnly, Watched
+
+_CHOSEN: Final = "✓ "
+_UNDER_NEWS: Final[tuple[ShortcutCommand, ...]] = ("myservices", "pause")
+_LABELS: Final[dict[ShortcutCommand, Phrase]] = {
+    "subscribe": texts.LABEL_SUBSCRIBE,
+    "myservices": texts.LABEL_MY_SERVICES,
+    "setdates": texts.LABEL_SET_DATES,
+    "help": texts.LABEL_HELP,
+    "cancel": texts.LABEL_CANCEL,
+    "pause": texts_settings.LABEL_PAUSE_ALL,
+    "privacy": texts_settings.LABEL_PRIVACY,
+}
 
 
 def _shortcuts() -> tuple[Key, Key]:
@@ -77,14 +80,34 @@ def menu(text: str, offered: Service | None = None) -> Screen:
 
 def offices(choice: ChooseOffice) -> Screen:
     """Show the offices that offer a service."""
-    rows = [(Key(texts.short(label), PickOffice(choice.service_id, office_id)),) for office_id, label in choice.offices]
-    anywhere = (Key(texts.LABEL_ANY_OFFICE(), PickOffice(choice.service_id, ALL)),)
-    return Screen(texts.choose_office(choice.service_name), (anywhere, *rows))
+    listed = ((ALL, texts.LABEL_ANY_OFFICE()), *choice.offices)
+    rows = [
+        (
+            Key(
+                f"{_CHOSEN * (office_id in choice.chosen)}{texts.short(label)}",
+                PickOffice(choice.service_id, office_id),
+            ),
+        )
+        for office_id, label in listed
+    ]
+    return Screen(texts.choose_office(choice.service_name), tuple(rows))
 
 
-def subscribed(watched: Watched) -> Screen:
-    """Say what is watched now."""
-    return Screen(texts.subscribed(watched.service_name, watched.offices), (_shortcuts(),))
+def subscribed(added: Added) -> Screen:
+    """Say what is watched now, and offer the service's other offices."""
+    watched = added.watched
+    more = ((Key(texts.LABEL_ANOTHER_OFFICE(), PickService(watched.service_id)),),) if added.has_more else ()
+    return Screen(texts.subscribed(watched.service_name, watched.offices), (*more, _shortcuts()))
+
+
+def hint(text: str, *commands: ShortcutCommand) -> Screen:
+    """Say something short, with the way on as buttons."""
+    return Screen(text, (tuple(Key(_LABELS[each](), Shortcut(each)) for each in commands),))
+
+
+def no_subscriptions() -> Screen:
+    """Say that nothing is watched."""
+    return hint(texts.NO_SUBSCRIPTIONS(), "subscribe")
 
 
 def link_only(result: LinkOnly) -> Screen:
@@ -92,20 +115,17 @@ def link_only(result: LinkOnly) -> Screen:
     return Screen(texts.link_only(result.service_name), ((Key(texts.LABEL_CITY_PAGE(), opens=result.link),),))
 
 
-def my_services(mine: Sequence[Watched]) -> Screen:
-    """List what a person watches."""
-    lines = [texts.watched(each.service_name, each.offices, each.date_from, each.date_to) for each in mine]
-    lines = [
-        f"{line}\n   {texts_settings.LABEL_IS_PAUSED()}" if each.is_paused else line
-        for line, each in zip(lines, mine, strict=True)
-    ]
+def my_services(report: StatusReport) -> Screen:
+    """List what a person watches, and how it stands."""
     rows = [
-        (Key(texts.label_end(each.service_name), RemoveSubscription(each.id)), _pause_or_resume(each)) for each in mine
+        (Key(texts.label_end(each.watched.service_name), RemoveSubscription(each.watched.id)), _pause_or_resume(each))
+        for each in report.watching
     ]
-    return Screen("\n".join([texts.MY_SERVICES(), *lines]), (*rows, _shortcuts()[:1]))
+    return Screen(f"{texts.MY_SERVICES()}\n{texts_settings.status(report)}", (*rows, _shortcuts()[:1]))
 
 
-def _pause_or_resume(watched: Watched) -> Key:
+def _pause_or_resume(each: WatchReport) -> Key:
+    watched = each.watched
     name = texts.short(watched.service_name)
     if watched.is_paused:
         return Key(texts_settings.label_resume(name), ResumeSubscription(watched.id))
@@ -140,93 +160,6 @@ def stop() -> Screen:
     )
 
 
-def times(booking_id: int, text: str, offers: Sequence[Offer]) -> Screen:
-    """Offer times to reserve."""
-    rows = [(Key(texts.short(texts.offered_slot(each.start, each.office)), PickTime(each.slot_id)),) for each in offers]
-    return Screen(text, (*rows, (Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(booking_id)),)))
-
-
-def other_times(offered: OtherTimes) -> Screen:
-    """Offer other times in place of the one that is held."""
-    rows = [
-        (Key(texts.short(texts.offered_slot(each.start, each.office)), PickTime(each.slot_id)),)
-        for each in offered.offers
-    ]
-    last = (
-        Key(texts.LABEL_KEEP_TIME(), KeepTime(offered.booking_id)),
-        Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(offered.booking_id)),
-    )
-    return Screen(texts.other_times(offered.service_name), (*rows, last))
-
-
-def prompt(asked: Prompt, before: str = "") -> Screen:
-    """Show the next question or the summary, with a line before it."""
-    shown = question(asked) if isinstance(asked, Question) else summary(asked)
-    return Screen(f"{before}\n\n{shown.text}", shown.rows) if before else shown
-
-
-def question(asked: Question) -> Screen:
-    """Ask for the next detail of a booking."""
-    reason = None if asked.invalid is None else asked.invalid.reason
-    skip = ((Key(texts.LABEL_SKIP(), SkipQuestion(asked.booking_id)),),) if asked.is_optional else ()
-    return Screen(
-        texts.question(asked.step, asked.label, asked.held_until, asked.minutes_left, reason),
-        (*skip, (Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(asked.booking_id)),)),
-    )
-
-
-def summary(shown: Summary) -> Screen:
-    """Show a booking before the city is asked."""
-    return Screen(
-        texts.summary(
-            shown.service_name, shown.office, shown.start, shown.details, shown.held_until, shown.minutes_left
-        ),
-        (
-            (Key(texts.LABEL_CONFIRM(), ConfirmBooking(shown.booking_id)),),
-            (
-                Key(texts.LABEL_CHANGE_NAME(), ChangeDetail(shown.booking_id, "name")),
-                Key(texts.LABEL_CHANGE_EMAIL(), ChangeDetail(shown.booking_id, "email")),
-                Key(texts.LABEL_CHANGE_TIME(), ChangeTime(shown.booking_id)),
-            ),
-            (Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(shown.booking_id)),),
-        ),
-    )
-
-
-def already_booking(booking_id: int, service_name: str) -> Screen:
-    """Say that one booking at a time is enough."""
-    return Screen(
-        texts.already_booking(service_name), ((Key(texts.LABEL_CANCEL_BOOKING(), CancelBooking(booking_id)),),)
-    )
-
-
-def my_appointments(mine: Sequence[AppointmentView]) -> Screen:
-    """List what a person booked here, with what can be done about each."""
-    lines = [
-        texts.appointment(each.service_name, each.office, each.start, each.state, each.activate_by) for each in mine
-    ]
-    rows = [
-        (
-            Key(f"{texts.LABEL_CALENDAR_FILE()} {texts.slot(each.start)}", CalendarFile(each.id)),
-            Key(f"{texts.LABEL_CANCEL_APPOINTMENT()} {texts.slot(each.start)}", CancelAppointment(each.id)),
-        )
-        for each in mine
-        if each.can_be_cancelled
-    ]
-    return Screen("\n".join([texts.MY_APPOINTMENTS(), *lines]), tuple(rows))
-
-
-def ask_cancel(shown: AppointmentView) -> Screen:
-    """Ask before an appointment is cancelled."""
-    return Screen(
-        texts.ask_cancel(shown.service_name, shown.start),
-        (
-            (Key(texts.LABEL_CONFIRM_CANCEL(), ConfirmCancel(shown.id)),),
-            (Key(texts.LABEL_KEEP_APPOINTMENT(), KeepAppointment(shown.id)),),
-        ),
-    )
-
-
 def notice(told: Notice) -> Screen:
     """Give words to what the bot tells of its own accord."""
     match told:
@@ -235,11 +168,11 @@ def notice(told: Notice) -> Screen:
         case SlotsGone():
             return Screen(texts.slots_gone(told.service_name, told.at))
         case BookingExpired():
-            return Screen(texts.booking_expired(told.service_name))
+            return Screen(texts_booking.booking_expired(told.service_name))
         case BookingSucceeded():
-            return Screen(texts.booked_meanwhile(told.service_name, told.activation_minutes))
+            return Screen(texts_booking.booked_meanwhile(told.service_name, told.activation_minutes))
         case BookingFailed():
-            return Screen(texts.booking_failed(told.service_name, told.reason))
+            return Screen(texts_booking.booking_failed(told.service_name, told.reason))
         case DatesOver():
             return Screen(texts.dates_over(told.service_name))
         case SlotsBooked():
@@ -253,15 +186,15 @@ def notice(told: Notice) -> Screen:
 def _deadline(told: TimeRunningOut | ActivationDue | Activated | NotActivated | AppointmentVanished) -> Screen:
     match told:
         case TimeRunningOut():
-            return Screen(texts.time_running_out(told.service_name, told.held_until, told.minutes))
+            return Screen(texts_booking.time_running_out(told.service_name, told.held_until, told.minutes))
         case ActivationDue():
-            return Screen(texts.activation_due(told.service_name, told.minutes))
+            return Screen(texts_booking.activation_due(told.service_name, told.minutes))
         case Activated():
-            return Screen(texts.activated(told.service_name, told.office, told.start))
+            return Screen(texts_booking.activated(told.service_name, told.office, told.start))
         case NotActivated():
-            return Screen(texts.not_activated(told.service_name))
+            return Screen(texts_booking.not_activated(told.service_name))
         case AppointmentVanished():
-            return Screen(texts.appointment_vanished(told.service_name, told.start))
+            return Screen(texts_booking.appointment_vanished(told.service_name, told.start))
 
 
 def _for_operators(told: CityBlind | CityBack | AddressRefused) -> Screen:
@@ -275,7 +208,7 @@ def _for_operators(told: CityBlind | CityBack | AddressRefused) -> Screen:
 
 
 def _slots_free(told: SlotsFree) -> Screen:
-    listed = [texts.offered_slot(each.start, each.office) for each in told.offers]
+    listed = [texts_booking.offered_slot(each.start, each.office) for each in told.offers]
     text = texts.slots_free(
         told.service_name,
         listed,
@@ -283,7 +216,8 @@ def _slots_free(told: SlotsFree) -> Screen:
         is_reminder=told.kind == "reminder",
         digest=told.digest,
     )
-    keys = [Key(texts.label_book(each.start), Book(each.slot_id)) for each in told.offers]
+    keys = [Key(texts_booking.label_book(each.start), Book(each.slot_id)) for each in told.offers]
     pairs = [tuple(keys[at : at + 2]) for at in range(0, len(keys), 2)]
-    more = (Key(texts.LABEL_CITY_PAGE(), opens=told.link), Key(texts.LABEL_MY_SERVICES(), Shortcut("myservices")))
-    return Screen(text, (*pairs, more))
+    page = (Key(texts.LABEL_CITY_PAGE(), opens=told.link),)
+    more = tuple(Key(_LABELS[each](), Shortcut(each)) for each in _UNDER_NEWS)
+    return Screen(text, (*pairs, page, more))

@@ -62,7 +62,9 @@ def services_of_kind(listed: Sequence[Service], category: Category, page: int) -
 def found(services_found: Sequence[Service]) -> Screen:
     """Show what a search found."""
     rows = [_pick(each) for each in services_found[:FOUND_AT_MOST]]
-    return Screen(texts.CHOOSE_SERVICE(), (*rows, (Key(texts.LABEL_ALL_SERVICES(), ServicePage(0)),)))
+    left = len(services_found) - FOUND_AT_MOST
+    more = f" {texts_settings.found_more(left)}" if left > 0 else ""
+    return Screen(texts.CHOOSE_SERVICE() + more, (*rows, (Key(texts.LABEL_ALL_SERVICES(), ServicePage(0)),)))
 
 
 def calendar(shown: Month) -> Screen:
@@ -88,9 +90,14 @@ def calendar(shown: Month) -> Screen:
 
 def quiet(hours: tuple[int, int] | None) -> Screen:
     """Show the quiet hours, and offer others."""
+    return quiet_offers(texts_settings.quiet_hours(hours))
+
+
+def quiet_offers(text: str) -> Screen:
+    """Offer quiet hours."""
     offered = [Key(texts_settings.label_quiet(each), QuietHours(*each)) for each in _HOURS]
     off = (Key(texts_settings.LABEL_QUIET_OFF(), QuietOff()),)
-    return Screen(texts_settings.quiet_hours(hours), (tuple(offered[:2]), tuple(offered[2:]), off))
+    return Screen(text, (tuple(offered[:2]), tuple(offered[2:]), off))
 
 
 def languages(text: str) -> Screen:

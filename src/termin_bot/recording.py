@@ -107,7 +107,12 @@ def record(
 
 def name_on_span(visitor: Visitor, alias: str) -> Visitor:
     """Return whose name belongs on the span of a booking: the booking's own where services are unlinked."""
-    return alias if visitor is not None and _unlinks.get() else visitor
+    return (alias or None) if visitor is not None and _unlinks.get() else visitor
+
+
+def may_point_at_person() -> bool:
+    """Whether a trace that names a service may lead to the trace of the person's own doing."""
+    return not _unlinks.get()
 
 
 def _record_unlinked(event: Event, alias: str, span: Span | None, time_ns: int | None) -> None:

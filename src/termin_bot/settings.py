@@ -1,5 +1,6 @@
 """What an operator decides, read from the environment (and `.env`) in one place."""
 
+import re
 from ipaddress import ip_address
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,10 @@ CITY_FLOOR_SECONDS: Final = 61.0
 
 DRIVERS: Final = ("sqlite+aiosqlite", "postgresql+asyncpg", "postgresql")
 
+TELEGRAM: Final = "https://api.telegram.org"
+TELEGRAM_WEBHOOK_PORTS: Final = (443, 80, 88, 8443)
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{16,256}")
+
 
 class BotSettingsError(Exception):
     """A setting is missing or malformed; the message names the variable and never shows its value."""
@@ -25,6 +30,21 @@ def _http_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address that starts with http:// or https:// is needed")
     return text.rstrip("/")
+
+
+def _webhook_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(text)):
+        raise ValueError("an address that starts with https:// is needed: Telegram brings updates to no other")
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("an address with a host and a path is needed, and nothing else in it")
+    return text
+
+
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    if not _SECRET.fullmatch(secret.get_secret_value()):
+        raise ValueError("16 to 256 characters are needed, of A-Z a-z 0-9 _ -")
+    return secret
 
 
 def _token(secret: SecretStr) -> SecretStr:
@@ -56,18 +76,21 @@ def _ids(value: object) -> object:
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class Settings(BaseSettings):
     """Every setting of the bot. The names in the environment are the field names in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     telegram_bot_token: Annotated[SecretStr, AfterValidator(_token)] = Field(
         description="The token that Telegram's BotFather gave you."
     )
     telegram_base_url: HttpUrl = Field(
-        default="https://api.telegram.org",
+        default=TELEGRAM,
         description="Where the Bot API is; another address for a simulated Telegram.",
     )
     database_url: Annotated[str, AfterValidator(_database)] = Field(
@@ -129,6 +152,40 @@ class Settings(BaseSettings):
     )
     shutdown_seconds: Seconds = Field(default=4, description="How long an orderly stop may take.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="json: one object a line, with trace_id and span_id."
+    )
+    webhook_url: Annotated[str, AfterValidator(_webhook_url)] | None = Field(
+        default=None,
+        description=(
+            "Where Telegram brings updates: the bot's public https address, with the path that the proxy passes on. "
+            "Without it the bot fetches them (polling)."
+        ),
+    )
+    webhook_host: str = Field(
+        default="127.0.0.1", min_length=1, description="The address to listen on for Telegram, behind a proxy."
+    )
+    webhook_port: Port = Field(default=8080, description="The port to listen on for Telegram, behind a proxy.")
+    webhook_secret: Annotated[SecretStr, AfterValidator(_webhook_secret)] | None = Field(
+        default=None,
+        description=(
+            "What Telegram has to say with each update. Without it one is derived from the token, the same in every "
+            "instance."
+        ),
+    )
+    telegram_messages_per_second: float = Field(
+        default=30,
+        ge=1,
+        le=1000,
+        description=(
+            "How many messages may leave in a second; notifications get five sixths. Several instances share "
+            "Telegram's 30: give each its part."
+        ),
+    )
+    health_host: str = Field(default="127.0.0.1", min_length=1, description="The address of the health endpoint.")
+    health_port: Port | None = Field(
+        default=None, description="The port of /healthz and /readyz; without it there is no health endpoint."
+    )
     analytics_unlink_services: bool = Field(
         default=False,
         description="true: events that name a service do not say who; those of one booking share a random id.",
@@ -145,6 +202,9 @@ class Settings(BaseSettings):
     analytics_enabled: bool = Field(default=True, description="false: nothing is recorded for Umami.")
     otel_traces_exporter: str = Field(
         default="umami", description="Where spans go, separated by commas: umami, otlp, console, none."
+    )
+    otel_metrics_exporter: str = Field(
+        default="none", description="Where metrics go, separated by commas: otlp, prometheus, console, none."
     )
     umami_endpoint: HttpUrl | None = Field(
         default=None, description="Where Umami is; needed with analytics enabled and umami among the exporters."
@@ -176,6 +236,11 @@ class Settings(BaseSettings):
             raise ValueError(f"CHECK_INTERVAL_SECONDS: the city's rate limit needs at least {CITY_FLOOR_SECONDS:.0f}")
         if not self.sealing_keys and not self.database_url.startswith("sqlite"):
             raise ValueError("ENCRYPTION_KEYS: it is missing, and PostgreSQL has no file to keep a key beside")
+        if self.webhook_url and self.telegram_base_url == TELEGRAM:
+            if (urlsplit(self.webhook_url).port or 443) not in TELEGRAM_WEBHOOK_PORTS:
+                raise ValueError("WEBHOOK_URL: Telegram brings updates to the ports 443, 80, 88 and 8443 only")
+            if not self.webhook_url.startswith("https://"):
+                raise ValueError("WEBHOOK_URL: an address that starts with https:// is needed")
         for name in ("umami_endpoint", "umami_website_id"):
             if self.sends_to_umami and getattr(self, name) is None:
                 raise ValueError(f"{name.upper()}: it is missing (or set ANALYTICS_ENABLED=false)")

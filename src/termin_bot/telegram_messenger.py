@@ -2,43 +2,62 @@
 
 import logging
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.trace import Span, SpanKind
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import BadRequest, Forbidden, RetryAfter, TelegramError
+from telegram.ext import ExtBot
 
 from termin_bot import keyboards
-from termin_bot.buttons import encode
+from termin_bot.callback_data import encode
+from termin_bot.pacing import Pace
 from termin_bot.screens import Key, Screen
-from termin_bot.services.notices import Attachment, Notice, SlotsFree
+from termin_bot.services.notices import Attachment, DatesOver, Notice, SlotsBooked, SlotsFree, SlotsGone
 from termin_bot.services.ports import Accepted, Blocked, Failed, NoSuchMessage, Outcome, TooMany
 from termin_bot.tracing import mark_failed, span
 
 _log: Final = logging.getLogger(__name__)
+_TOAST_LIMIT: Final = 200
 
 
 class TelegramMessenger:
     """A Messenger that also shows screens."""
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: ExtBot[Any]) -> None:
         self._bot = bot
 
     async def send(self, telegram_id: int, notice: Notice) -> Outcome:
         """Send a notice as a new message."""
         # The day's last digest comes without a sound: enough has rung.
         is_silent = isinstance(notice, SlotsFree) and notice.digest == "daily"
-        return await self.show(telegram_id, keyboards.notice(notice), silently=is_silent)
+        return await self.show(telegram_id, keyboards.notice(notice), silently=is_silent, pace=pace_of(notice))
 
     async def change(self, telegram_id: int, message_id: int, notice: Notice) -> Outcome:
         """Turn an earlier message into a notice."""
-        return await self.replace(telegram_id, message_id, keyboards.notice(notice))
+        return await self.replace(telegram_id, message_id, keyboards.notice(notice), pace=pace_of(notice))
 
     async def is_answered(self) -> bool:
         """Whether Telegram answers us."""
         with _call("getMe") as current:
             try:
                 await self._bot.get_me()
+            except TelegramError as error:
+                mark_failed(current, error)
+                return False
+        return True
+
+    async def acknowledge(self, press_id: str, text: str | None) -> bool:
+        """
+        Take the waiting sign off a button, with a line of text or none; False when Telegram has trouble.
+
+        A press of long ago cannot be acknowledged, and that is no trouble.
+        """
+        with _call("answerCallbackQuery") as current:
+            try:
+                await self._bot.answer_callback_query(press_id, None if text is None else text[:_TOAST_LIMIT])
+            except (BadRequest, Forbidden):
+                return True
             except TelegramError as error:
                 mark_failed(current, error)
                 return False
@@ -53,29 +72,42 @@ class TelegramMessenger:
                 return _refused(error, current)
         return Accepted(message.message_id)
 
-    async def show(self, telegram_id: int, screen: Screen, *, silently: bool = False) -> Outcome:
+    async def show(self, telegram_id: int, screen: Screen, *, silently: bool = False, pace: Pace = "answer") -> Outcome:
         """Send a screen as a new message."""
         with _call("sendMessage") as current:
             try:
                 message = await self._bot.send_message(
-                    telegram_id, screen.text, reply_markup=markup(screen), disable_notification=silently
+                    telegram_id,
+                    screen.text,
+                    reply_markup=markup(screen),
+                    disable_notification=silently,
+                    rate_limit_args=pace,
                 )
             except TelegramError as error:
                 return _refused(error, current)
         return Accepted(message.message_id)
 
-    async def replace(self, telegram_id: int, message_id: int, screen: Screen) -> Outcome:
+    async def replace(self, telegram_id: int, message_id: int, screen: Screen, *, pace: Pace = "answer") -> Outcome:
         """Turn an earlier message into a screen."""
         with _call("editMessageText") as current:
             try:
                 await self._bot.edit_message_text(
-                    screen.text, chat_id=telegram_id, message_id=message_id, reply_markup=markup(screen)
+                    screen.text,
+                    chat_id=telegram_id,
+                    message_id=message_id,
+                    reply_markup=markup(screen),
+                    rate_limit_args=pace,
                 )
             except TelegramError as error:
                 if isinstance(error, BadRequest) and "not modified" in error.message.lower():
                     return Accepted(message_id)
                 return _refused(error, current)
         return Accepted(message_id)
+
+
+def pace_of(notice: Notice) -> Pace:
+    """Return how urgent a notice is: what concerns a booking is an answer, what was found in a check is not."""
+    return "notification" if isinstance(notice, SlotsFree | SlotsGone | SlotsBooked | DatesOver) else "answer"
 
 
 def _call(method: str) -> AbstractContextManager[Span]:

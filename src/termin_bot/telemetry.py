@@ -2,8 +2,10 @@
 Where spans and events go, decided by OpenTelemetry's own variables; no code changes to swap exporters.
 
     OTEL_TRACES_EXPORTER = umami | otlp | console | none | any name an installed package registered, by commas
+    OTEL_METRICS_EXPORTER = none | otlp | prometheus | console: see `metering`
     OTEL_EXPORTER_OTLP_PROTOCOL = http/protobuf | grpc
     OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, OTEL_SDK_DISABLED: as OpenTelemetry says
+    OTEL_CONFIG_FILE = a file that says all of it (telemetry_file.py)
 
 A sampler is for traces: business events reach Umami from every span, sampled or not.
 """
@@ -11,9 +13,8 @@ A sampler is for traces: business events reach Umami from every span, sampled or
 import logging
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+import time
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -22,16 +23,17 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from otel_umami_exporter import AlwaysRecord, Pipeline, SettingsError, UmamiSpanProcessor, __version__
+from otel_umami_exporter import AlwaysRecord, Pipeline, UmamiSpanProcessor, __version__
 from otel_umami_exporter.sampler import always_record_from_environment
 from otel_umami_exporter.settings import pipeline_from_environment
 from termin_bot.events import TAXONOMY
+from termin_bot.exporters import exporter_for, exporter_names
+from termin_bot.metering import Meters, configure_metrics
+from termin_bot.telemetry_file import VARIABLE, configure_from_file
 
 _log: Final = logging.getLogger(__name__)
 SERVICE_NAME: Final = "munich-appointment-bot"
-EXPORTER_GROUP: Final = "opentelemetry_traces_exporter"
 UMAMI: Final = "umami"
-_OTLP_ENTRY_POINTS: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,30 @@ class Telemetry:
 
     provider: TracerProvider
     pipeline: Pipeline | None
+    meters: Meters = field(default_factory=Meters)
 
     def shutdown(self, timeout_seconds: float = 3.0) -> None:
         """Deliver what can be delivered within *timeout_seconds*; business events that cannot stay on disk."""
-        # In a thread of its own, because an OTLP exporter waits as long as it likes; Umami's events are on disk anyway.
-        stopping = threading.Thread(target=self.provider.shutdown, name="telemetry-shutdown", daemon=True)
-        stopping.start()
-        stopping.join(timeout_seconds)
-        if stopping.is_alive():
-            _log.warning("an exporter did not stop within %.0f s: spans may be missing there", timeout_seconds)
+        # In threads of their own, because an OTLP exporter waits as long as it likes, and neither signal should wait
+        # for the other; Umami's events are on disk anyway.
+        closing = [
+            threading.Thread(target=shutdown, name=f"telemetry-shutdown-{what}", daemon=True)
+            for what, shutdown in (("metrics", self.meters.shutdown), ("traces", self.provider.shutdown))
+        ]
+        deadline = time.monotonic() + timeout_seconds
+        for each in closing:
+            each.start()
+        for each in closing:
+            each.join(max(0.0, deadline - time.monotonic()))
+        if any(each.is_alive() for each in closing):
+            _log.warning("an exporter did not stop within %.0f s: data may be missing there", timeout_seconds)
 
 
 def configure(
     *, analytics: bool, endpoint: str | None = None, website_id: str | None = None, processors: tuple[Any, ...] = ()
 ) -> Telemetry:
     """
-    Build the tracer provider from the environment and make it the global one.
+    Build the tracer provider and the meter provider from the environment and make them the global ones.
 
     Args:
         analytics: False switches Umami off, whatever OTEL_TRACES_EXPORTER says.
@@ -66,10 +76,16 @@ def configure(
         SettingsError: a variable is wrong; the message names it.
         SpoolError: the spool file cannot be opened.
     """
-    names = exporter_names()
-    wants_umami = analytics and UMAMI in names
+    path = os.environ.get(VARIABLE)
+    meters = Meters() if path else configure_metrics(resource())  # First: what is built below brings its instruments.
+    names = () if path else exporter_names("traces", UMAMI)
+    if path:
+        found = configure_from_file(path)
+        provider, wants_umami = found.provider, analytics and found.names_umami
+    else:
+        wants_umami = analytics and UMAMI in names
+        provider = TracerProvider(resource=resource(), sampler=sampler(record_all=wants_umami), shutdown_on_exit=False)
     pipeline = pipeline_from_environment(TAXONOMY, endpoint=endpoint, website_id=website_id) if wants_umami else None
-    provider = TracerProvider(resource=resource(), sampler=sampler(record_all=wants_umami), shutdown_on_exit=False)
     if pipeline is not None:
         provider.add_span_processor(UmamiSpanProcessor(pipeline=pipeline))
     for name in names:
@@ -77,14 +93,9 @@ def configure(
             provider.add_span_processor(processor_for(name))
     for processor in processors:
         provider.add_span_processor(processor)
-    trace.set_tracer_provider(provider)
-    return Telemetry(provider, pipeline)
-
-
-def exporter_names() -> tuple[str, ...]:
-    """Return the names in OTEL_TRACES_EXPORTER; Umami alone when it is not set."""
-    names = [each.strip() for each in os.environ.get("OTEL_TRACES_EXPORTER", UMAMI).split(",")]
-    return tuple(dict.fromkeys(each for each in names if each and each != "none"))
+    if not path:
+        trace.set_tracer_provider(provider)
+    return Telemetry(provider, pipeline, meters)
 
 
 def resource() -> Resource:
@@ -108,27 +119,5 @@ def processor_for(name: str) -> SpanProcessor:
     Raises:
         SettingsError: no installed package registered it, or it cannot be built.
     """
-    entry = _entry_point(name)
-    try:
-        exporter: SpanExporter = _load(entry)()
-    except Exception as error:  # noqa: BLE001  # whatever a foreign constructor raises is one clear line
-        raise SettingsError(f"OTEL_TRACES_EXPORTER: {name} cannot be started ({type(error).__name__})") from None
+    exporter: SpanExporter = exporter_for("traces", name)
     return SimpleSpanProcessor(exporter) if name == "console" else BatchSpanProcessor(exporter)
-
-
-def _entry_point(name: str) -> EntryPoint:
-    registered = name
-    if name == "otlp":
-        protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-        if (protocol or "http/protobuf") not in _OTLP_ENTRY_POINTS:
-            raise SettingsError("OTEL_EXPORTER_OTLP_PROTOCOL: http/protobuf or grpc is needed")
-        registered = _OTLP_ENTRY_POINTS[protocol or "http/protobuf"]
-    found = next(iter(entry_points(group=EXPORTER_GROUP, name=registered)), None)
-    if found is None:
-        raise SettingsError(f"OTEL_TRACES_EXPORTER: no exporter is installed under the name {name}")
-    return found
-
-
-def _load(entry: EntryPoint) -> Callable[[], SpanExporter]:
-    loaded: Callable[[], SpanExporter] = entry.load()
-    return loaded

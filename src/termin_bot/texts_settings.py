@@ -77,6 +77,11 @@ def month(first: date) -> str:
     return f"{_MONTHS[first.month - 1]()} {first.year}"
 
 
+def found_more(count: int) -> str:
+    """Say that a search found more than is shown."""
+    return tr("{count} more have this in their names: type more of the name to see them.", count=count)
+
+
 def calendar_last(start: date) -> str:
     """Ask for the second day."""
     return tr("From {day}. Now press the last day that suits you.", day=day(start))
@@ -181,9 +186,10 @@ def _watched(each: WatchReport, now: float) -> str:
 def _captcha(report: HealthReport) -> str:
     if report.captcha is None:
         return tr("not needed yet")
+    when = ago(report.now - report.captcha.at)
     if report.captcha.success:
-        return tr("ok")
-    return tr("failed {count} times in a row", count=report.captcha.consecutive_failures)
+        return tr("ok, {ago}", ago=when)
+    return tr("failed {count} times in a row, {ago}", count=report.captcha.consecutive_failures, ago=when)
 
 
 def _delivery(found: Delivery | None, delivered_at: float | None, now: float) -> str:

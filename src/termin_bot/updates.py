@@ -6,6 +6,7 @@ The name of the span is decided here, from the update and from what the person w
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from telegram import ChatMember, Update
 from telegram.constants import ChatType
 from telegram.ext import BaseUpdateProcessor
 
-from termin_bot import buttons, operations
+from termin_bot import buttons, callback_data, operations
 from termin_bot.arrivals import Arrivals
 from termin_bot.languages import Language, language_of, use_language
 from termin_bot.recording import Behind, unlink_services, use_visitor
@@ -26,14 +27,17 @@ from termin_bot.services.clock import Clock
 from termin_bot.services.patience import Patience
 from termin_bot.services.people import People, Visit
 from termin_bot.storage import StorageError
-from termin_bot.tracing import mark_failed, root_span, say_who
+from termin_bot.tracing import mark_failed, place, root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
 _MS: Final = 1000
 MAX_CONCURRENT: Final = 256
 MAX_WAITING: Final = 1_000_000
 _lag: Final = metrics.get_meter("termin_bot").create_histogram(
-    "termin_bot.update.lag", unit="s", description="From sending a message to the bot until it is handled"
+    "termin_bot.update.lag",
+    unit="s",
+    description="From sending a message to the bot until it is handled",
+    explicit_bucket_boundaries_advisory=[1, 2, 3, 5, 10, 30, 60, 300, 3600],  # Telegram's dates are whole seconds
 )
 
 
@@ -104,14 +108,14 @@ def route_of(update: Update) -> Route:
         status = update.my_chat_member.new_chat_member.status
         return WasBlocked() if status == ChatMember.BANNED else WasUnblocked()
     if update.callback_query is not None:
-        return ButtonPressed(buttons.parse(update.callback_query.data or ""))
+        return ButtonPressed(callback_data.parse(update.callback_query.data or ""))
     if update.message is None:
         return NotOurs()
     text = update.message.text or ""
     if not text.startswith("/"):
         return TextTyped(text)
-    command, _, argument = text[1:].partition(" ")
-    return CommandGiven(command.partition("@")[0].lower(), argument)
+    command, *rest = re.split(r"\s", text[1:], maxsplit=1)
+    return CommandGiven(command.partition("@")[0].lower(), "".join(rest))
 
 
 def operation_of(route: Route, visit: Visit | None) -> str:
@@ -178,7 +182,13 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
 
     async def _process(self, update: Update, incoming: Incoming, coroutine: Awaitable[object]) -> None:
         with root_span(operation_of(incoming.route, None), kind=SpanKind.CONSUMER) as span:
-            span.set_attributes({"messaging.system": "telegram", "messaging.operation.type": "process"})
+            span.set_attributes(
+                {
+                    "messaging.system": "telegram",
+                    "messaging.operation.name": "process",
+                    "messaging.operation.type": "process",
+                }
+            )
             with use_language(_language(update)):  # until we know theirs
                 incoming = await self._recognise(incoming, span)
             token = _current.set(incoming)
@@ -210,7 +220,7 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
                 case WasBlocked():
                     visit = await self._patience.insist(lambda: self._people.find(incoming.telegram_id))
                 case route:
-                    with_command = isinstance(route, CommandGiven)
+                    with_command = _is_command(route)
                     visit = await self._patience.insist(
                         lambda: self._people.arrive(incoming.telegram_id, with_command=with_command),
                         waiting=(incoming.telegram_id,),
@@ -223,6 +233,14 @@ class PersonalUpdateProcessor(BaseUpdateProcessor):
         return replace(incoming, visit=visit)
 
 
+def _is_command(route: Route) -> bool:
+    match route:
+        case CommandGiven() | ButtonPressed(buttons.Menu() | buttons.Shortcut()):
+            return True
+        case _:
+            return False
+
+
 def _language(update: Update) -> Language:
     return language_of(None if update.effective_user is None else update.effective_user.language_code)
 
@@ -230,10 +248,6 @@ def _language(update: Update) -> Language:
 def update_failed(span: Span, error: BaseException) -> None:
     """Say on the update's span and in the log that it failed: where and how, never with which words."""
     mark_failed(span, error)
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = "?" if place is None else f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}"
-    _log.error("an update failed: %s at %s", type(error).__name__, where)
+    _log.error("an update failed: %s at %s", type(error).__name__, place(error))
     if isinstance(error, StorageError):
         _log.error("%s", error)  # written for the operator, with nobody's words in it

@@ -31,6 +31,8 @@ VISITOR = "enduser.pseudo.id"
 KEY = Fernet.generate_key().decode()
 DATABASES: dict[Path, str] = {}
 """The PostgreSQL database of a test, by the test's folder; a test that is not there has an SQLite file."""
+EXCEPTION = "exception"
+"""OpenTelemetry's own event on a span that failed: no business event."""
 
 
 class ManualClock:
@@ -87,19 +89,20 @@ class World:
             sleep=self.sleep,
         )
         async with bot:
-            yield bot
+            with self.telegram.knowing(bot.application.update_queue.join):
+                yield bot
 
     async def say(self, person: Person, text: str) -> str:
         """Have a person type something, and return what the bot answered, once it is done with it."""
         await person.send(text)
         await person.answer()
-        await self.telegram.settled(patience=15, quiet=0.06)
+        await self.telegram.settled()
         return person.last.text
 
     async def press(self, person: Person, label: str) -> str:
         """Have a person press the button that begins with *label*, and return the newest message after that."""
         await person.press(lambda button: button.label.startswith(label) and button.data is not None)
-        await self.telegram.settled(patience=15, quiet=0.06)
+        await self.telegram.settled()
         return person.last.text
 
     async def handled(self, name: str) -> None:
@@ -124,6 +127,7 @@ class World:
             )
             for span in self.exporter.get_finished_spans()
             for event in span.events
+            if event.name != EXCEPTION
         ]
         return [each for each in found if name in (None, each.name)]
 

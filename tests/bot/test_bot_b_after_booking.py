@@ -153,6 +153,18 @@ async def test_the_activation_is_watched_politely(world: World, bot: Bot) -> Non
     assert not asked(world)
 
 
+async def test_news_of_the_activation_is_told_until_telegram_takes_it(world: World, bot: Bot) -> None:
+    """It is too important for a hiccup: a minute later it comes again, and then no more."""
+    anna = await booked(world, bot)
+    world.city.activate(world.city.bookings()[0].process_id)
+    world.telegram.fail("sendMessage", 500, "Internal Server Error", times=1)
+    for _ in range(4):
+        world.clock.pass_(minutes=1)
+        await bot.sweep_once()
+    assert len([each for each in anna.inbox if "Activated: the appointment is yours" in each.text]) == 1
+    assert len(anna.documents) == 1
+
+
 async def test_the_link_that_nobody_opens_is_warned_of_and_lost(world: World, bot: Bot) -> None:
     """Two minutes before the end, and when it is over; the credentials are gone with it."""
     anna = await booked(world, bot)

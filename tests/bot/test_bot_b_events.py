@@ -84,7 +84,7 @@ class Stage:
         await self._noticed()
 
     async def _noticed(self) -> None:
-        await self.world.telegram.settled(patience=0.2)  # fetched: nobody is answered, so no more can be seen there
+        await self.world.telegram.settled()
         await self.bot.application.update_queue.join()
 
     async def visitor(self, person: Person) -> str | None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from bot_world import EAT, EAT_OFFICE, EMERGENCY, EMERGENCY_OFFICE, FRIDAY_TEN, PASSPORT, World, settings_for
+from bot_world import EAT, EAT_OFFICE, EMERGENCY, EMERGENCY_OFFICE, EXCEPTION, FRIDAY_TEN, PASSPORT, World, settings_for
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
@@ -82,6 +82,8 @@ async def test_a_refused_address_asks_nothing_more(operated: World) -> None:
         assert before == anna.last.text
         assert "IP_BLACKLISTED" in operator.last.text
         assert world.only("health_alert").properties["alert_type"] == "consecutive_failures"
+        for text in ("/health", "/status"):
+            assert "blind since 12:02" in await world.say(anna, text), "who may not ask is not well"
     world.city.take(EAT, EAT_OFFICE)
     async with world.bot() as bot:
         await cycles(world, bot, 1)
@@ -123,6 +125,46 @@ async def test_the_catalogue_is_asked_for_at_most_hourly(world: World, bot: Bot)
     await bot.watch_once()
     assert "Which service" in await world.say(anna, "/subscribe")
     assert asked() == 2
+
+
+async def test_without_any_catalogue_what_is_ones_own_still_works(world: World) -> None:
+    """After a restart the city is away: people see, pause and end what they watch; the city is asked once a minute."""
+    async with world.bot():
+        anna = await watcher(world)
+        await anna.press_data(f"o:{PASSPORT}:54261")
+        await world.telegram.settled()
+
+    async def sleep(seconds: float) -> None:
+        world.clock.pass_(seconds=seconds)
+
+    world.sleep = sleep
+    world.city.requests.clear()
+    world.city.fail_with("offices-and-services", "html", times=None)
+    async with world.bot() as bot:
+        for _ in range(3):
+            mine = await world.say(anna, "/myservices")
+            assert f"Service {EAT}" in mine
+            assert "at Office 54261" in mine
+            assert "does not answer" in await world.say(anna, "/subscribe")
+        assert len(world.city.requests) == 1
+        await world.press(anna, f"Pause Service {EAT}")
+        assert [each.text for each in anna.inbox if "paused" in each.text]
+        await world.say(anna, "/setdates")
+        await world.press(anna, "All services")
+        assert "All right" in await world.press(anna, "Next 7 days")
+        await world.say(anna, "/myservices")
+        assert "no longer watch" in await world.press(anna, f"Stop watching Service {PASSPORT}")
+        await world.press(anna, "My services")
+        await world.press(anna, f"Resume Service {EAT}")
+        for _ in range(3):
+            world.clock.pass_(minutes=2)
+            await bot.watch_once()
+        assert "blind since 12:02" in await world.say(anna, "/status")
+        assert len(world.city.requests) == 4
+        world.city.recover()
+        world.clock.pass_(minutes=2)
+        await bot.watch_once()
+        assert "Abholung" in await world.say(anna, "/status")
 
 
 async def test_every_request_says_who_asks(world: World, bot: Bot) -> None:
@@ -223,10 +265,58 @@ async def test_a_failing_unit_of_work_is_marked(world: World, bot: Bot) -> None:
         (span,) = world.spans(name)
         assert span.status.status_code is StatusCode.ERROR, name
         assert span.status.description is None
-        assert not span.events or {"command_executed"} == {each.name for each in span.events}
+        (said,) = [each for each in span.events if each.name == EXCEPTION]
+        assert set(said.attributes or {}) == {"exception.type", "exception.stacktrace"}, "its message may hold anything"
+        kind, way = ((said.attributes or {})[f"exception.{each}"] for each in ("type", "stacktrace"))
+        assert kind == "sqlalchemy.exc.OperationalError"
+        assert "termin_bot.services.appointments.Appointments.mine:" in str(way)
     assert [each for each in world.spans("db transaction") if each.status.status_code is StatusCode.ERROR]
     async with bot.database.engine.begin() as connection:
         await connection.exec_driver_sql("ALTER TABLE appointment RENAME COLUMN elsewhere TO state")
+
+
+async def test_trouble_of_our_own_does_not_stop_the_cycle(
+    world: World, bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A table is lost while people are told: every service is still looked at and counted; later they are told."""
+    anna = await watcher(world)
+    ben = await watcher(world, PASSPORT)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+    world.city.release(PASSPORT, 54261, [FRIDAY_TEN])
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE told_slot RENAME TO elsewhere")
+    await bot.watch_once()
+    counts = world.only("appointment_check_batch").properties
+    assert (counts["successful_checks"], counts["failed_checks"], counts["appointments_found"]) == (2, 0, 2)
+    failed = world.spans("a notification failed")
+    assert [each.status.status_code for each in failed] == [StatusCode.ERROR] * 2
+    looks = {each.context.span_id for each in world.spans("check service") if each.context}
+    assert looks == {each.parent.span_id for each in failed if each.parent}
+    line = "a notification failed: OperationalError at termin_bot."
+    assert len([each for each in caplog.messages if line in each]) == 2
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO told_slot")
+    await bot.watch_once()
+    assert all("Free now" in person.last.text for person in (anna, ben))
+
+
+async def test_a_service_that_cannot_be_stored_is_a_failed_check(world: World, bot: Bot) -> None:
+    """The slots of one look cannot be written: it counts as failed, nobody hears "gone", and the next one works."""
+    anna = await watcher(world)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+    await bot.watch_once()
+    before = anna.last.text
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE slot RENAME COLUMN seen_at TO elsewhere")
+    world.clock.pass_(minutes=2)
+    await bot.watch_once()
+    async with bot.database.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE slot RENAME COLUMN elsewhere TO seen_at")
+    assert world.events("appointment_check_batch")[-1].properties["failed_checks"] == 1
+    world.clock.pass_(minutes=2)
+    await bot.watch_once()
+    assert world.events("appointment_check_batch")[-1].properties["successful_checks"] == 1
+    assert before == anna.last.text
 
 
 async def test_the_sweeper_is_no_noise(world: World, bot: Bot, caplog: pytest.LogCaptureFixture) -> None:

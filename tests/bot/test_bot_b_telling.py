@@ -179,6 +179,38 @@ async def test_each_refusal_is_handled_as_what_it_is(
     assert {"/bot{token}/sendMessage"} == {(each.attributes or {})["url.template"] for each in calls}
 
 
+async def test_a_message_that_was_deleted_makes_no_noise_at_night(world: World, bot: Bot) -> None:
+    """What was to be changed silently is gone: in quiet hours that is no reason to ring; by day it is told anew."""
+    anna = await watcher(world)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+    await bot.watch_once()
+    await quiet(bot, anna, 12, 13)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN + HALF_HOUR])
+    world.telegram.fail("editMessageText", 400, "Bad Request: message to edit not found")
+    for _ in range(3):
+        world.clock.pass_(minutes=2)
+        await bot.watch_once()
+    assert pushes(anna) == 1
+    await quiet(bot, anna, 1, 2)
+    await bot.watch_once()
+    assert pushes(anna) == 2
+    assert kinds(world) == ["initial", "update"]
+    assert not world.events("notification_failed")
+
+
+async def test_under_the_news_everything_can_be_paused(world: World, bot: Bot) -> None:
+    """One press, and the message itself stays as it is."""
+    anna = await watcher(world)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+    await bot.watch_once()
+    assert [each.label for each in anna.last.buttons][-3:] == ["Open on muenchen.de", "My services", "Pause"]
+    assert "I say nothing" in await world.press(anna, "Pause")
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN + HALF_HOUR])
+    world.clock.pass_(minutes=2)
+    await bot.watch_once()
+    assert pushes(anna) == 1
+
+
 def situation(**changes: object) -> Situation:
     """Return a person who was told of one slot an hour ago and hears of another."""
     usual: dict[str, object] = {

@@ -261,6 +261,7 @@ async def test_one_booking_at_a_time(world: World, bot: Bot) -> None:
     anna = await told(world, bot, EAT, EAT_OFFICE)
     await reserved(world, anna)
     assert "in the middle of booking" in await world.press(anna, "Book Fri 27.11. 10:30")
+    assert "first and last name" in await world.press(anna, "Go on with it")
     assert "first and last name" in await world.press(anna, "Fri 27.11. 10:30, ")
     await anna.press_data("c:1")
     await world.telegram.settled()

@@ -109,7 +109,7 @@ async def test_two_instances_that_tell_at_the_same_time_tell_once(world: World) 
             work.slots.add([Slot(EAT, EAT_OFFICE, FRIDAY_TEN)], world.clock())
             await work.commit()
         catalogue = await bots[0]._watching._shelf.current()
-        telling = [bot._watching._notifying.tell(ids, catalogue) for bot in bots]
+        telling = [bot._telling._notifying.tell(ids, catalogue) for bot in bots]
         await asyncio.gather(*telling)
         assert [_told(each) for each in people] == [1] * 6
         async with bots[0].database.engine.connect() as connection:

@@ -221,6 +221,21 @@ async def test_the_list_of_services_has_pages_and_offices_a_choice(world: World)
     }
 
 
+async def test_the_last_command_may_have_been_a_button(world: World, bot: Bot) -> None:
+    """What is chosen from a menu is a command, too: a block says when the last one was, whichever way it came."""
+    anna = world.telegram.person()
+    await world.say(anna, "/start")
+    world.clock.pass_(minutes=10)
+    await world.press(anna, "My services")
+    world.clock.pass_(minutes=10)
+    await anna.press_data("r:1")  # no command
+    await world.telegram.settled()
+    await anna.block()
+    await world.handled("blocked")
+    await bot.application.update_queue.join()
+    assert world.only("user_blocked_bot").properties == {"last_command_timestamp": "2026-11-23T11:10:00+00:00"}
+
+
 @pytest.mark.usefixtures("bot")
 async def test_five_services_are_enough(world: World) -> None:
     """The sixth service is refused with a reason."""

@@ -3,6 +3,7 @@
 import pytest
 from bot_world import EAT, PASSPORT, World
 
+from termin_bot import keyboards_settings
 from termin_bot.munich import Service
 from termin_bot.services.kinds import fold, kind_of, search
 
@@ -114,3 +115,65 @@ async def test_kinds_narrow_the_list(world: World) -> None:
         "subscribe.category",
         "subscribe.page",
     ]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_several_offices_are_chosen_one_after_the_other(world: World) -> None:
+    """By buttons alone: what is chosen has a tick, pressing it again changes nothing, the last one ends the offer."""
+    anna = world.telegram.person(language_code="en")
+    await world.say(anna, "/start")
+    await world.say(anna, "/subscribe")
+    await world.press(anna, "Reisepass")
+    offices = [each.label for each in anna.last.buttons]
+    assert offices[0] == "Any office"
+    assert not [each for each in offices if each.startswith("✓")]
+    assert offices[1] in await world.press(anna, offices[1])
+    await world.press(anna, "Another office, too")
+    assert [each.label for each in anna.last.buttons if each.label.startswith("✓")] == [f"✓ {offices[1]}"]
+    both = await world.press(anna, offices[2])
+    assert offices[1] in both
+    assert offices[2] in both
+    await world.press(anna, "Another office, too")
+    await world.press(anna, f"✓ {offices[1]}")
+    await world.press(anna, "Another office, too")
+    assert "at any office" in await world.press(anna, "Any office")
+    assert not [each for each in anna.last.buttons if each.label.startswith("Another")]
+
+    added = [each.properties.get("office_id") for each in world.events("subscription_added")]
+    assert len(added) == 3, "the tick that was pressed again is no event"
+    assert added[2] is None
+    assert len(set(added)) == 3
+
+
+def test_a_search_that_finds_too_much_says_so() -> None:
+    """Twenty are shown; how many more there are is said."""
+    found = tuple(
+        Service(id=each, name=f"Ausweis {each}", max_quantity=1, show_on_start_page=True) for each in range(23)
+    )
+    screen = keyboards_settings.found(found)
+    assert screen.text.endswith("? 3 more have this in their names: type more of the name to see them.")
+    assert len(screen.rows) == 21
+    assert "more have" not in keyboards_settings.found(found[:20]).text
+
+
+@pytest.mark.usefixtures("bot")
+async def test_no_message_is_a_dead_end(world: World) -> None:
+    """Where nothing is to be shown, a button leads on; nobody has to know a command."""
+    anna = world.telegram.person(language_code="en")
+    await world.say(anna, "/start")
+    for text in ("/myservices", "/setdates", "/status", "/pause", "/appointments", "hello", "/nonsense", "/quiet 99"):
+        await world.say(anna, text)
+        assert anna.last.buttons, text
+    for number in (EAT, 1071907, 1071896, 1063741, 10339028, 10339027):
+        await anna.press_data(f"s:{number}")
+        await world.telegram.settled()
+    assert "as many services" in anna.last.text
+    assert "What you watch" in await world.press(anna, "My services")
+    assert "not checked yet" in anna.last.text
+    await world.say(anna, "/setdates")
+    await world.press(anna, "All services")
+    assert "did not understand" in await world.say(anna, "tomorrow")
+    assert "stay as they are" in await world.press(anna, "Cancel")
+    await world.say(anna, "/myservices")
+    await world.press(anna, "Stop watching")
+    assert [each.label for each in anna.last.buttons] == ["Watch a service", "My services"]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from bot_world import EAT, ManualClock, World, settings_for
+from bot_world import EAT, EMERGENCY, PASSPORT, ManualClock, World, settings_for
 
 from termin_bot.bot import Bot
 from termin_bot.languages import use_language
@@ -34,6 +34,20 @@ async def test_status_says_when_the_city_last_answered(world: World, bot: Bot) -
         world.clock.pass_(minutes=2)
     assert "blind since 12:00" in await world.say(anna, "/status")
     assert "blind since 12:00" in await world.say(anna, "/health")
+
+
+async def test_status_is_about_ones_own_offices(world: World, bot: Bot) -> None:
+    """Two people watch the same service elsewhere: the one whose question failed is not told that it was answered."""
+    anna, ben = world.telegram.person(language_code="en"), world.telegram.person(language_code="en")
+    for person, office in ((anna, 54261), (ben, 0)):
+        await world.say(person, "/start")
+        await person.press_data(f"o:{PASSPORT}:{office}")
+        await world.telegram.settled()
+    world.city.fail(CALENDAR, 400, "invalidOfficeId")
+    await bot.watch_once()
+    assert "not checked yet" in await world.say(anna, "/status")
+    assert "checked 0 s ago" in await world.say(ben, "/status")
+    assert "checked 0 s ago" in await world.say(ben, "/myservices")
 
 
 @pytest.fixture
@@ -109,3 +123,24 @@ def test_trouble_is_not_talked_away() -> None:
 def test_ages_are_short(seconds: float, said: str) -> None:
     """Seconds, minutes, hours."""
     assert ago(seconds) == said
+
+
+async def test_health_knows_every_answer_of_the_city_and_the_captcha(world: World, operated: Bot) -> None:
+    """The catalogue counts as well as a check; an answer that is none does not; a captcha says when it was."""
+    operator = world.telegram.person(id=OPERATOR, language_code="en")
+    await world.say(operator, "/start")
+    await world.say(operator, "/subscribe")
+    world.clock.pass_(seconds=50)
+    assert "The city last answered 50 s ago" in await world.say(operator, "/health")
+    await operator.press_data(f"s:{EMERGENCY}")
+    await world.telegram.settled()
+    await operated.watch_once()
+    world.clock.pass_(minutes=4)
+    assert "Captcha: ok, 4 min ago" in await world.say(operator, "/health")
+    world.city.fail_with("captcha-challenge", "captcha_failure", times=None)
+    world.clock.pass_(minutes=4)
+    await operated.watch_once()
+    world.clock.pass_(seconds=5)
+    told = await world.say(operator, "/health")
+    assert "Captcha: failed 1 times in a row, 5 s ago" in told
+    assert "City: last answer 8 min ago" in told

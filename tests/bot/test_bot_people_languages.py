@@ -11,7 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, World
 
-from termin_bot import languages, texts
+from termin_bot import languages, texts, texts_booking, texts_settings
 from termin_bot.bot import Bot
 from termin_bot.languages import LANGUAGES, SOURCE, catalogue_file, language_of, use_language
 
@@ -156,9 +156,11 @@ PLAIN = {"short", "offered_slot"}
 def test_what_others_wrote_is_never_read_as_tags(language: languages.Language) -> None:
     """Names from the city and answers of people are escaped in every message."""
     looked_at = 0
-    for name, function in inspect.getmembers(texts, inspect.isfunction):
+    modules = (texts, texts_booking, texts_settings)
+    own = {module.__name__ for module in modules}
+    for name, function in (each for module in modules for each in inspect.getmembers(module, inspect.isfunction)):
         parameters = inspect.signature(function).parameters
-        if function.__module__ != texts.__name__ or name in PLAIN or name.startswith(("label_", "_")):
+        if function.__module__ not in own or name in PLAIN or name.startswith(("label_", "_")):
             continue
         if not FOREIGN & set(parameters):
             continue

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from bot_databases import everything_kept
 from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, VISITOR, World, settings_for
+from sqlalchemy import inspect
 
 from termin_bot.bot import Bot
 from termin_bot.simulation.telegram import Person
+from termin_bot.storage import Table
 
 BOOKING = {
     "booking_started",
@@ -138,6 +140,25 @@ async def test_unlinked_services_leave_a_funnel_and_no_person(world: World, unli
     assert completed.time_ns == booking.end_time
 
 
+async def test_unlinked_traces_do_not_lead_back_to_the_person(world: World, unlinking: Bot) -> None:
+    """Where a service is named there is no pseudonym in the whole trace, and no link to a trace that has one."""
+    anna = world.telegram.person()
+    await world.say(anna, "/start")
+    await _book(world, unlinking, anna)
+    visitor = world.only("user_registered").visitor
+    spans = world.exporter.get_finished_spans()
+    personal = {each.context.trace_id for each in spans if each.context and visitor in (each.attributes or {}).values()}
+    named = [
+        each
+        for each in spans
+        if "termin_bot.service_id" in (each.attributes or {})
+        or any("service_id" in (said.attributes or {}) for said in each.events)
+    ]
+    assert len(named) > 5
+    assert not [each.name for each in named if each.context and each.context.trace_id in personal]
+    assert not [each.name for each in named for link in each.links if link.context.trace_id in personal]
+
+
 async def test_two_bookings_are_two_unlinked_funnels(world: World, unlinking: Bot) -> None:
     """Nobody can be followed from one booking to the next."""
     anna = world.telegram.person()
@@ -186,6 +207,41 @@ async def test_people_see_everything_that_is_kept(world: World, bot: Bot) -> Non
     assert str(ben.id) not in text
     assert "auth" not in text
     assert "process" not in text
+
+
+async def test_the_export_has_every_column_of_every_table_about_the_person(world: World, bot: Bot) -> None:
+    """A table or a column that is added later and hangs on a person is in it, or this test fails."""
+    anna = world.telegram.person()
+    await world.say(anna, "/start")
+    await _book(world, bot, anna)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN + 3600])
+    await bot.watch_once()
+    await world.press(anna, "Book Fri 27.11. 11:00")
+    await world.press(anna, "Fri 27.11. 11:00")
+    await world.say(anna, "Anna Canary")
+    await world.say(anna, "/export")
+    told = json.loads(anna.documents[0].content)
+
+    sections = {
+        "person": told["person"],
+        "subscription": told["subscriptions"][0],
+        "told_slot": told["subscriptions"][0]["told"][0],
+        "booking_session": told["booking"],
+        "appointment": told["appointments"][0],
+    }
+    about_people = {"person"}
+    for table in Table.metadata.sorted_tables:  # those that are pointed at come first
+        if {key.column.table.name for key in table.foreign_keys} & about_people:
+            about_people.add(table.name)
+    assert about_people == set(sections)
+    for name, section in sections.items():
+        mapped = next(each for each in Table.__subclasses__() if each.__tablename__ == name)
+        columns = {each.key for each in inspect(mapped).column_attrs}
+        assert columns - set(section) == columns & {"process_id", "auth_key"}, name
+    assert told["booking"]["name"] == "Anna Canary"
+    assert told["subscriptions"][0]["told"][0]["start"] == "2026-11-27T09:00:00+00:00"
+    for secret in world.city.secrets():
+        assert secret not in anna.documents[0].content.decode()
 
 
 @pytest.mark.usefixtures("bot")

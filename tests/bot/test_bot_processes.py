@@ -12,7 +12,7 @@ from bot_processes import told, town
 from bot_world import EAT, EAT_OFFICE
 
 from otel_umami_exporter.inbox import Inbox, InboxServer
-from termin_bot.services.notifying import IN_FLIGHT
+from termin_bot.services.telling import AT_A_TIME
 from termin_bot.simulation.telegram import SimulatedTelegram
 
 THOUSAND = 1000
@@ -82,7 +82,7 @@ async def test_a_kill_in_the_middle_of_a_thousand_notifications(tmp_path: Path) 
     doubled = sum(each - 1 for each in heard)
     print(f"{THOUSAND} people, {len(KILLED_AT)} kills: {doubled} messages twice")  # noqa: T201  the figure
     assert min(heard) == 1
-    assert doubled <= len(KILLED_AT) * IN_FLIGHT
+    assert doubled <= len(KILLED_AT) * AT_A_TIME
 
 
 def _sent(telegram: SimulatedTelegram, messages: int) -> Callable[[], bool]:

@@ -17,6 +17,14 @@ def test_kubernetes_runs_the_same_collector_configuration() -> None:
     assert copy.read_text() == (ROOT / "otel-collector.yaml").read_text()
 
 
+def test_every_line_of_the_collector_that_says_something_says_why() -> None:
+    """Each line with a value or an entry of a list has its reason behind it."""
+    lines = (ROOT / "otel-collector.yaml").read_text().splitlines()
+    silent = [line for line in lines if re.search(r":\s+[^#\s]|^\s*- ", line.partition(" #")[0]) and " #" not in line]
+
+    assert [line for line in silent if not line.startswith("#")] == []
+
+
 def test_the_scale_page_shows_what_the_simulation_says() -> None:
     """Change an assumption, and the page has to be written again."""
     command = [sys.executable, str(ROOT / "tools" / "simulate_scale.py")]
@@ -55,6 +63,36 @@ def test_one_collector_version_everywhere() -> None:
     (version,) = re.findall(r"^  version: (\S+)$", manifest, re.MULTILINE)
     for path in ("compose.yaml", "deploy/kubernetes/collector.yaml"):
         assert f"opentelemetry-collector-contrib:{version}" in (ROOT / path).read_text()
+
+
+def test_every_variable_of_compose_is_explained_in_the_example() -> None:
+    """And the example has none that nothing reads."""
+    used = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", (ROOT / "compose.yaml").read_text()))
+    written = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+    assert used == written
+
+
+def test_what_the_images_copy_is_there() -> None:
+    """Each COPY from the build context names files of the repository."""
+    for line in re.findall(r"^COPY (?!--from)(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+        *sources, _ = [each for each in line.split() if not each.startswith("--")]
+        assert all((ROOT / each).exists() for each in sources), line
+
+
+def test_the_command_of_the_images_runs_the_library(tmp_path: Path) -> None:
+    """The images hold its code without an installed package."""
+    done = subprocess.run(  # noqa: S603  # ours
+        [ROOT / "deploy" / "docker" / "otel-umami.sh", "--version"],
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("otel-umami ")
 
 
 def test_secrets_do_not_stand_in_files_that_are_committed() -> None:

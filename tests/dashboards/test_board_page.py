@@ -65,7 +65,12 @@ class Visit:
         """Return the rows of a table."""
         lines = self.widget(title).locator("tr").all()[1:]
         cells = [line.locator("td").all_inner_texts() for line in lines]
-        return {name: int(number.replace(",", "")) for name, number in cells}
+        return {name: int(number.replace(",", "")) for name, number, _ in cells}
+
+    def shares(self, title: str) -> dict[str, str]:
+        """Return which share of all its rows each row of a table says it is."""
+        cells = [line.locator("td").all_inner_texts() for line in self.widget(title).locator("tr").all()[1:]]
+        return {name: share for name, _, share in cells}
 
     def close(self) -> None:
         """Close the window."""
@@ -142,6 +147,19 @@ def test_the_internal_page_shows_the_funnel_with_its_conversion(visit: Visit, to
     expect(visit.widget("Goal report: People who registered").locator("dd").first).to_have_text(
         f"{town.recent('30day', events.UserRegistered)}"
     )
+
+
+def test_the_failure_rate_of_captchas_is_a_share_of_the_table(visit: Visit, town: Town) -> None:
+    """As Umami's tables have one: no calculator is needed."""
+    [address] = [each.url for each in town.result.addresses if "/boards/" in each.url]
+    attempts = town.recent("7day", events.CaptchaSolved)
+    failed = town.recent("7day", events.CaptchaSolved, lambda each: not each.success)
+
+    visit.open(f"{address.removeprefix(town.endpoint)}?date=7day")
+
+    assert 0 < failed < attempts
+    share = round(1000 * failed / attempts) / 10
+    assert visit.shares("Captchas solved and failed")["captcha solved: false"] == f"{share:g}%"
 
 
 def test_reports_have_the_address_that_umami_gives_them(visit: Visit) -> None:

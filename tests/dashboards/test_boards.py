@@ -192,6 +192,13 @@ PUBLIC: Final = Audience.PUBLIC
         ),
         (lambda: board(Table("People", of=PEOPLE)), "no names"),
         (lambda: board(Chart("Doors", of=DoorOpened)), "cannot filter"),  # type: ignore[arg-type]
+        (
+            lambda: board(
+                Metric("D", of=Projection(key="d", title="D", source="events", events=("door_opened",), by="side")),
+                audience=PUBLIC,
+            ),
+            "class methods",
+        ),
         (lambda: board(Metric("", of=DOORS)), "title"),
         (lambda: board(Metric("Doors", of=DOORS), slug="No Slug"), "no slug"),
         (lambda: Board("", slug="x", audience=PUBLIC, rows=[]), "a name"),

@@ -1,6 +1,8 @@
 """What the page about dashboards says, and what is derived for other tools, is so."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -82,3 +84,11 @@ def test_what_is_written_is_fresh() -> None:
     written = (ROOT / "registry" / "events.yaml").read_text(encoding="utf-8")
 
     assert written == to_registry(TAXONOMY, namespace="munich_appointment_bot")
+
+
+def test_nothing_that_is_derived_is_stale() -> None:
+    """taxonomy.json, projections.json, the registry and the generated pages: as `make generate` would write them."""
+    command = [sys.executable, str(ROOT / "scripts" / "generate.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # ours
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from house import FUNNEL, HOUSE, INTERNAL, MAIN, PASSWORD, PUBLIC, SIDES, TAXONOMY, inbox_endpoint
+from house import DOORS, FUNNEL, HOUSE, INTERNAL, MAIN, PASSWORD, PUBLIC, SIDES, TAXONOMY, inbox_endpoint
 
-from otel_umami_exporter.dashboards import Audience, Dashboards, Text
+from otel_umami_exporter.dashboards import Audience, Dashboards, Metric, Text
 from otel_umami_exporter.dashboards.client import (
     ManagementClient,
     ManagementError,
@@ -134,14 +134,50 @@ def test_a_changed_declaration_changes_what_is_there(client: ManagementClient) -
     assert [each for each in said(result) if not each.startswith("keep")] == [
         "note website House: Doors is no longer declared; `remove` would delete it",
         "note website House: Sides is no longer declared; `remove` would delete it",
-        "update board Our house",
-        "update board The house, inside",
+        "update board Our house: name, was The house, + Bye, - Doors, - Trend, - Sides, - Hello",
+        "update board The house, inside: - Leaves, - Opened",
         "update funnel In and out",
         "delete goal Leaves",
     ]
     [changed] = [each for each in client.boards() if each["name"] == "Our house"]
     assert changed["id"] == old["id"]
     assert len(client.reports(MAIN)) == 1
+
+
+def test_a_dry_run_prints_the_difference(client: ManagementClient) -> None:
+    """Which widgets come, go or change, before anything is touched."""
+    apply(client)
+    doors, trend = PUBLIC.rows[0]
+    [sides, hello] = PUBLIC.rows[1]
+    moved = replace(PUBLIC, rows=[[trend, doors], [sides, hello]])
+    weekly = Metric(doors.title, of=DOORS, over="7day")
+    changed = replace(PUBLIC, description="Who goes.", rows=[[weekly, trend], [sides]])
+    before = everything(client)
+
+    updates = [
+        each
+        for board in (moved, changed)
+        for each in said(apply(client, Dashboards("House", TAXONOMY, [board, INTERNAL]), mode="dry-run"))
+        if each.startswith("update")
+    ]
+
+    assert updates == [
+        "update board The house: order of the widgets",
+        "update board The house: description, - Hello, ~ Doors",
+    ]
+    assert everything(client) == before
+
+
+def test_a_board_that_somebody_has_emptied_is_filled_again(client: ManagementClient) -> None:
+    """Whatever they left in it: Umami stores parameters unchecked."""
+    apply(client)
+    [board] = [each for each in client.boards() if each["name"] == PUBLIC.name]
+    client.update_board(board["id"], name=board["name"], description=board["description"], parameters={"rows": [1]})
+
+    result = apply(client)
+
+    assert "update board The house: + Doors, + Trend, + Sides, + Hello" in said(result)
+    assert not apply(client).is_changed
 
 
 def test_a_renamed_website_gets_its_name_back_and_the_main_one_keeps_its_own(client: ManagementClient) -> None:

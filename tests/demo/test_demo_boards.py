@@ -1,90 +1,161 @@
-"""The demo ends with the boards on screen, and their numbers are those of its summary."""
+"""The demo ends with the boards on screen, and every number on them is one of its summary."""
 
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from demo_runs import start_staying
 
-from termin_bot.dashboards import BOOKINGS, DASHBOARDS, PUBLIC_BOARD, SERVICES, USERS
+from otel_umami_exporter.dashboards.declare import Widget
+from termin_bot.dashboards import BOOKING_FUNNEL, DASHBOARDS, INTERNAL_BOARD, PUBLIC_BOARD, SERVICES
 from termin_bot.simulation.demo_umami import DEMO_WEBSITE, INBOX_PASSWORD
 
+Numbers = dict[str, int | float]
 
-def test_the_boards_show_the_numbers_of_the_summary(tmp_path: Path) -> None:
-    """The seeded run, read back from the inbox with the public link, and logged in; the addresses are printed."""
-    run = start_staying(tmp_path, "--citizens", "12", "--seed", "7")
-    public_line, internal_line = run.until_it_says("/share/"), run.until_it_says("/boards/")
-    endpoint = re.findall(r"http://[0-9.:]+", public_line)[0]
-    run.until_it_says("until you press Ctrl-C")
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    events = summary["events"]
 
-    with httpx.Client(base_url=endpoint) as http:
-        share = http.get(f"/api/share/{PUBLIC_BOARD.slug}").json()
-        public = {"x-umami-share-token": share["token"], "x-umami-share-context": "1"}
-        token = http.post("/api/auth/login", json={"username": "admin", "password": INBOX_PASSWORD}).json()["token"]
-        team = {"authorization": f"Bearer {token}"}
+class Played:
+    """A seeded demo that shows its boards: what it summed up, and a reader of the boards."""
 
-        shown = {
-            each.key: read(http, each.site_id(DEMO_WEBSITE), public if each in PUBLIC_BOARD.projections else team)
-            for each in DASHBOARDS.projections
-            if each.source != "views"
+    def __init__(self, folder: Path) -> None:
+        self._run = start_staying(folder, "--citizens", "20", "--seed", "7")
+        self.public, self.internal = self._run.until_it_says("/share/"), self._run.until_it_says("/boards/")
+        self._run.until_it_says("until you press Ctrl-C")
+        self.summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+        [self.endpoint] = re.findall(r"http://[0-9.:]+", self.public)
+        self._http = httpx.Client(base_url=self.endpoint)
+        share = self._http.get(f"/api/share/{PUBLIC_BOARD.slug}").json()
+        self._anybody = {"x-umami-share-token": share["token"], "x-umami-share-context": "1"}
+        login = {"username": "admin", "password": INBOX_PASSWORD}
+        token = self._http.post("/api/auth/login", json=login).json()["token"]
+        self._team = {"authorization": f"Bearer {token}"}
+        [internal] = re.findall(r"/boards/([0-9a-f-]{36})", self.internal)
+        self._components = {
+            **self._drawn(share["boardId"], self._anybody),
+            **self._drawn(internal, self._team),
         }
-        bookings = read(http, DEMO_WEBSITE, team, "event-data/values", event="booking_completed", propertyName="status")
-        popular = services(http, team, SERVICES.at_least)
-        visitors = stats(http, DASHBOARDS.projections[0].site_id(DEMO_WEBSITE), public)
 
-    assert f"{endpoint}/share/{PUBLIC_BOARD.slug}" in public_line
-    assert re.search(rf"{re.escape(endpoint)}/boards/[0-9a-f-]{{36}}", internal_line)
-    run.interrupt()
-    assert run.finished()[0] == 0
-    assert visitors == summary["visitors"]
-    assert shown["appointments"] == {"appointment_found": events["appointment_found"]}
-    assert shown["activity"] == {"event": sum(events.values())}
-    assert sum(shown["api-errors"].values()) == events.get("api_error", 0)
-    assert sum(shown["failed-notifications"].values()) == events.get("notification_failed", 0)
-    assert sum(shown["captchas"].values()) == events["captcha_solved"]
-    assert sum(shown["commands"].values()) == events["command_executed"]
-    assert shown[USERS.key] == {name: events[name] for name in USERS.events if name in events}
-    assert shown[BOOKINGS.key] == {BOOKINGS.called: bookings["success"]}
-    assert sum(bookings.values()) == events["booking_completed"]
-    assert shown[SERVICES.key] == popular
-    assert sum(popular.values()) <= events["subscription_added"]
+    def end(self) -> int:
+        """Press Ctrl-C; return the exit status."""
+        self._http.close()
+        self._run.interrupt()
+        return self._run.finished()[0]
+
+    def shown(self, title: str) -> Numbers:
+        """Return what the widget of this title shows, read as its viewers may."""
+        component, headers = self._components[title]
+        website, props = f"/api/websites/{component['entityId']}", component["props"]
+        if component["type"] == "WebsiteMetricsBar":
+            return {"visitors": self._get(f"{website}/stats", headers)["visitors"]}
+        if component["type"] == "MetricsTable":
+            query = {"type": props["type"], "limit": props["limit"], **props.get("params", {})}
+            rows = self._get(f"{website}/metrics", headers, **query)
+        else:
+            rows = self._get(f"{website}/events/series", headers, unit="day", timezone="UTC")
+        found: Numbers = {}
+        for row in rows:
+            found[row["x"]] = found.get(row["x"], 0) + row["y"]
+        return found
+
+    def report(self, kind: str) -> Any:
+        """Run the saved report of this kind."""
+        [saved] = [
+            each
+            for each in self._get("/api/reports", self._team, websiteId=DEMO_WEBSITE)["data"]
+            if each["type"] == kind
+        ]
+        dates = {"startDate": "2000-01-01T00:00:00Z", "endDate": "2100-01-01T00:00:00Z"}
+        body = {
+            "websiteId": DEMO_WEBSITE,
+            "type": kind,
+            "filters": {},
+            "parameters": saved["parameters"] | dates,
+        }
+        return self._http.post(f"/api/reports/{kind}", json=body, headers=self._team).json()
+
+    def _drawn(self, board: str, headers: dict[str, str]) -> dict[str, tuple[dict[str, Any], dict[str, str]]]:
+        rows = self._get(f"/api/boards/{board}", headers)["parameters"]["rows"]
+        components = [column["component"] for row in rows for column in row["columns"]]
+        return {each["title"]: (each, headers) for each in components if each["type"] != "TextBlock"}
+
+    def _get(self, path: str, headers: dict[str, str], **query: Any) -> Any:
+        ends = {"startAt": "0", "endAt": str(int(time.time() + 3_600) * 1000)}
+        answer = self._http.get(path, params={**ends, **query}, headers=headers)
+        assert answer.status_code == httpx.codes.OK, answer.url
+        return answer.json()
 
 
-def read(
-    http: httpx.Client, website: str, headers: dict[str, str], call: str = "metrics", **query: str
-) -> dict[str, int]:
-    """Return names (or values) with their counts."""
-    rows: list[dict[str, Any]] = answer(http, website, headers, call, type="event", **query)
-    name, number = ("x", "y") if call == "metrics" else ("value", "total")
-    return {str(row[name]): int(row[number]) for row in rows}
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    played = Played(tmp_path_factory.mktemp("boards"))
+    yield played
+    assert played.end() == 0
 
 
-def services(http: httpx.Client, headers: dict[str, str], at_least: int) -> dict[str, int]:
-    """Return how often each service was added, of those that so many people added; from the events themselves."""
-    query = {"event": "eq.subscription_added", "pageSize": "1000"}
-    who = {
-        each["id"]: each["sessionId"] for each in answer(http, DEMO_WEBSITE, headers, "events", **query)["data"]
-    }  # fmt: skip
-    people: dict[str, list[str]] = {}
-    for each in answer(http, DEMO_WEBSITE, headers, "event-data", **query)["data"]:
-        [name] = [one["stringValue"] for one in each["eventProperties"] if one["dataKey"] == "service_name"]
-        people.setdefault(name, []).append(who[each["eventId"]])
-    return {name: len(found) for name, found in people.items() if len(set(found)) >= at_least}
+def expected(summary: dict[str, Any]) -> dict[str, Numbers]:
+    """Return what each widget has to show, from the summary alone."""
+    events: dict[str, int] = summary["events"]
+
+    def of(*names: str) -> Numbers:
+        return {name: events[name] for name in names if events.get(name)}
+
+    def by(key: str, said: str = "{}", at_least: int = 0) -> Numbers:
+        counted = summary["values"].get(key, {})
+        return {said.format(value): n["events"] for value, n in counted.items() if n["people"] >= at_least}
+
+    return {
+        "Active users": {"visitors": summary["visitors"]},
+        "Appointments found": of("appointment_found"),
+        "Successful bookings": {"booking_completed: success": by("booking_completed.status")["success"]},
+        "Appointment trend": of("appointment_found"),
+        "Bot activity by hour": {"event": sum(events.values())},
+        "Popular services": by("subscription_added.service_name", at_least=SERVICES.at_least),
+        "Booking steps": of(*(step.event.name for step in BOOKING_FUNNEL.steps)),
+        "API errors by type": by("api_error.error_type"),
+        "Failed notifications by type": by("notification_failed.error_type"),
+        "Captchas solved and failed": by("captcha_solved.success", "captcha solved: {}"),
+        "Commands": by("command_executed.command_name"),
+        "People who blocked the bot": of("user_blocked_bot"),
+        "Registered against stopped": of("user_registered", "user_stopped"),
+    }
 
 
-def stats(http: httpx.Client, website: str, headers: dict[str, str]) -> int:
-    """Return how many visitors Umami's overview says."""
-    return int(answer(http, website, headers, "stats")["visitors"])
+COUNTED = tuple(
+    widget
+    for board in DASHBOARDS.boards
+    for widget in board.widgets
+    if type(widget).__name__ in {"Metric", "Chart", "Table"}
+)
 
 
-def answer(http: httpx.Client, website: str, headers: dict[str, str], call: str, **query: str) -> Any:
-    """Return the JSON of a reading call over all time."""
-    ends = {"startAt": "0", "endAt": str(int(time.time() + 3_600) * 1000)}
-    found = http.get(f"/api/websites/{website}/{call}", params={**ends, **query}, headers=headers)
-    assert found.status_code == httpx.codes.OK, found.url
-    return found.json()
+@pytest.mark.parametrize("widget", COUNTED, ids=lambda widget: widget.title)
+def test_every_widget_shows_the_number_of_the_summary(widget: Widget, played: Played) -> None:
+    """Read back from the inbox: public ones with the link alone, internal ones logged in."""
+    wanted = expected(played.summary)[widget.title]
+
+    assert wanted
+    assert played.shown(widget.title) == wanted
+
+
+def test_the_funnel_and_the_goal_count_the_people_of_the_summary(played: Played) -> None:
+    """Step by step, the last one with success only; the share of the first is the conversion."""
+    people = played.summary["people"]
+    steps = [people[step.event.name] for step in BOOKING_FUNNEL.steps[:-1]]
+    steps.append(played.summary["values"]["booking_completed.status"]["success"]["people"])
+
+    funnel, goal = played.report("funnel"), played.report("goal")
+
+    assert [each["visitors"] for each in funnel] == steps
+    assert funnel[-1]["remaining"] == pytest.approx(steps[-1] / steps[0])
+    assert goal["num"] == people["user_registered"]
+
+
+def test_both_addresses_are_printed(played: Played) -> None:
+    """The public page by its slug, the internal one by the id that Umami has chosen."""
+    assert f"{played.endpoint}/share/{PUBLIC_BOARD.slug}" in played.public
+    assert INTERNAL_BOARD.name in played.internal
+    assert re.search(rf"{re.escape(played.endpoint)}/boards/[0-9a-f-]{{36}}", played.internal)

@@ -98,6 +98,8 @@ def test_analytics_switched_off_changes_nothing_for_the_citizens(runs: dict[str,
     ("wrong", "named"),
     [
         ({"UMAMI_ENDPOINT": "http://127.0.0.1:9", "UMAMI_WEBSITE_ID": "no uuid"}, "UMAMI_WEBSITE_ID"),
+        ({"UMAMI_ENDPOINT": "http://127.0.0.1:9"}, "UMAMI_WEBSITE_ID"),
+        ({"UMAMI_WEBSITE_ID": WEBSITE}, "UMAMI_ENDPOINT"),
         ({"OTEL_SDK_DISABLED": "true"}, "OTEL_SDK_DISABLED"),
     ],
 )
@@ -107,6 +109,17 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, wrong: dict[s
 
     assert status == 2
     assert errors.startswith(named)
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--summary", "--data"])
+def test_a_path_that_cannot_be_is_said_before_the_play(tmp_path: Path, option: str) -> None:
+    """Not after it, and in one line."""
+    (tmp_path / "file").touch()
+    status, output, errors = start(tmp_path, option, str(tmp_path / "file" / "x")).finished()
+
+    assert (status, output) == (2, "")
+    assert errors.startswith(f"{option}: ")
     assert len(errors.splitlines()) == 1
 
 

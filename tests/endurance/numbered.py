@@ -19,7 +19,7 @@ WEBSITE: Final = "0b1f6c1e-0000-4000-8000-00000000e0d5"
 BATCH: Final = 50
 WORKERS: Final = 2
 IN_FLIGHT: Final = BATCH * WORKERS  # the most that one cut can double
-SECONDS: Final = float(os.environ.get("ENDURANCE_SECONDS", "10"))  # how long an outage lasts
+SECONDS: Final = float(os.environ.get("ENDURANCE_SECONDS", "60"))  # how long the longest outage lasts
 QUICK: Final = Timing(linger_seconds=0.05, backoff=Backoff(first_seconds=0.05, cap_seconds=0.5))
 _PACE_SECONDS: Final = 0.006  # between two events of a load: more than the stand-in takes would only queue
 
@@ -87,7 +87,7 @@ class Load:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="load", daemon=True)
 
-    def more(self, events: int, *, timeout: float = 60.0) -> None:
+    def more(self, events: int, *, timeout: float = 300.0) -> None:
         """Return when so many more are on disk."""
         with self._changed:
             goal = len(self.acknowledged) + events

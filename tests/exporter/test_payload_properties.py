@@ -3,7 +3,8 @@ Any span event with any attributes leaves as something that Umami stores whole, 
 
 Nobody sees an exception, and nothing undeclared leaves.
 
-A few examples by default; 10,000 with CI=true or HYPOTHESIS_PROFILE=ci.
+A few examples, because each is a request over HTTP; HYPOTHESIS_PROFILE=ci tries 10,000. CI tries as many in
+test_any_span_inbox.py, which asks the stand-in's judgement without HTTP.
 """
 
 import json

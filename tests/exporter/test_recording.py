@@ -100,7 +100,7 @@ def test_an_unsampled_span_that_is_recorded_carries_its_events() -> None:
         tracer = provider(UmamiSpanProcessor(pipeline=pipeline), sampler=AlwaysRecord(ALWAYS_OFF)).get_tracer("test")
         with tracer.start_as_current_span("command"):
             record(ORDER)
-        assert pipeline.flush(5)
+        assert pipeline.flush(60.0)
         books = pipeline.status().books
 
     assert (books.accepted, books.delivered) == (1, 1)

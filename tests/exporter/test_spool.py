@@ -353,3 +353,15 @@ def test_bodies_do_not_show_in_a_repr(tmp_path: Path) -> None:
     spool.settle(claim, Settlement(refused=[(1, "bad")]), 2.0)
 
     assert "canary" not in repr(claim) + repr(dead_letters(spool))
+
+
+def test_a_clock_that_is_set_back_strands_nobody(tmp_path: Path) -> None:
+    """A machine begins in the wrong year, fails to send, and learns the time: the event is due at once."""
+    spool = Spool(tmp_path / "spool")
+    wrong, right = 2_000_000_000.0, 1_700_000_000.0
+    spool.put([b"a"], wrong)
+    claim = spool.claim(1, wrong, 90.0)
+    spool.settle(claim, Settlement(retry=[(1, wrong + 30.0)]), wrong)
+
+    assert spool.claim(1, wrong + 1.0, 90.0).events == ()
+    assert [each.body for each in spool.claim(1, right, 90.0).events] == [b"a"]

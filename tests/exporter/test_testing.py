@@ -1,6 +1,10 @@
 """What we ship for the tests of others."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from opentelemetry import trace
@@ -39,6 +43,42 @@ def test_the_fixture_captures(captured_events: CapturedEvents) -> None:  # pytes
     assert len(captured_events.named("order_placed")) == 1
     captured_events.clear()
     assert list(captured_events) == []
+
+
+def test_the_fixture_is_there_for_a_program_that_names_the_module(tmp_path: Path) -> None:
+    """As docs/testing.md says it: one line in conftest.py, and a fixture with the taxonomy."""
+    shop = """
+        from dataclasses import dataclass
+        from typing import ClassVar
+        from otel_umami_exporter import Event, Taxonomy
+        @dataclass(frozen=True, kw_only=True)
+        class ShopOpened(Event):
+            "The shop opened."
+            name: ClassVar[str] = "shop_opened"
+        TAXONOMY = Taxonomy([ShopOpened])
+    """
+    conftest = """
+        import pytest
+        from shop import TAXONOMY
+        pytest_plugins = ["otel_umami_exporter.testing"]
+        umami_taxonomy = pytest.fixture(lambda: TAXONOMY)
+    """
+    test = """
+        from shop import ShopOpened
+        from otel_umami_exporter import record
+        def test_it(captured_events):
+            record(ShopOpened())
+            assert captured_events.names == ["shop_opened"]
+    """
+    for name, text in (("shop.py", shop), ("conftest.py", conftest), ("test_it.py", test)):
+        (tmp_path / name).write_text(dedent(text), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+
+    done = subprocess.run(  # noqa: S603  # our own interpreter
+        command, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_captures_are_apart() -> None:
@@ -82,10 +122,10 @@ def test_a_manual_clock_wakes_those_whose_time_has_come() -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
-    assert waiting.wait(5.0)
+    assert waiting.wait(60.0)
     clock.advance(4.0)
     assert not woken.is_set()
     clock.advance(6.0)
-    assert woken.wait(5.0)
+    assert woken.wait(60.0)
     thread.join()
     assert (clock.time(), clock.monotonic()) == (110.0, 10.0)

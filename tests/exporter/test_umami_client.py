@@ -400,6 +400,41 @@ def test_what_a_server_says_to_one_item_is_its_outcome(send: Handler, outcome: O
     assert sent(older(send), [ONE]) == [outcome]
 
 
+BARE_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6IjEifQ.6f1-_0"
+
+
+@pytest.mark.parametrize(
+    ("send", "outcome"),
+    [
+        (answering(text=BARE_TOKEN), Delivered()),
+        (answering(text=BARE_TOKEN + "\n"), Delivered()),
+        (answering(text="one.two"), Unavailable("malformed_answer")),
+        (answering(text=f"<p>{BARE_TOKEN}</p>"), Unavailable("malformed_answer")),
+        (answering(400, text="name must be at most 50 characters"), Unavailable("http_400", doubtful=True)),
+        (answering(500, text="500 Internal Server Error"), Unavailable("http_500", doubtful=True)),
+        (answering(502, text="Bad Gateway"), Unavailable("http_502")),
+    ],
+)
+def test_an_umami_before_2_17_speaks_plainly(send: Handler, outcome: Outcome) -> None:
+    """The token alone, as text, is its word for stored; what it says against one event does not stop the others."""
+    assert sent(older(send), [ONE]) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (answering(json={}), "bot_filter"),
+        (answering(400, text="Website not found: 6f2b1c1e."), "website_not_found"),
+    ],
+)
+def test_an_umami_before_2_17_names_a_wrong_setting_plainly(answer: Handler, reason: str) -> None:
+    """Its bot filter answers with an empty object, and an unknown website with a sentence."""
+    [outcome] = sent(older(answer), [ONE])
+
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.reason == reason
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"), [(answering(json={"beep": "boop"}), "bot_filter"), (answering(404), "not_umami")]
 )
@@ -433,6 +468,89 @@ def test_what_would_be_the_same_for_all_is_not_tried_for_all() -> None:
     assert len(outcomes) == 50
     assert set(outcomes) == {Throttled(9.0), Unavailable("not_tried")}
     assert next(count) < 10
+
+
+# --- where a batch is answered without a token ------------------------------------------------------------------------
+
+
+class Tokenless:
+    """An Umami that stores batches and answers them without a token; *filtering* says when its bot filter strikes."""
+
+    def __init__(self, *filtering: bool) -> None:
+        self.stored: list[bytes] = []
+        self.paths: list[str] = []
+        self._filtering = iter(filtering)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer."""
+        self.paths.append(request.url.path)
+        is_batch = request.url.path == "/api/batch"
+        is_taken = next(self._filtering, False)
+        if not is_taken:
+            self.stored += [json.dumps(each).encode() for each in items(request)] if is_batch else [request.content]
+        if is_batch:
+            size = len(items(request))
+            return httpx.Response(200, json={"size": size, "processed": size, "errors": 0, "details": []})
+        return httpx.Response(200, json={"beep": "boop"} if is_taken else STORED)
+
+
+def test_a_server_that_answers_no_batch_with_a_token_has_stored_it() -> None:
+    """An older Umami: two events find that out, and come twice; all others come once, each by itself later."""
+    server = Tokenless()
+    with UmamiClient(ENDPOINT, transport=httpx.MockTransport(server)) as client:
+        assert client.send(ITEMS) == [Delivered()] * 3
+        assert client.send([ONE]) == [Delivered()]
+
+    assert server.stored == [ONE, TWO, THREE, ONE, TWO, ONE]
+    assert server.paths == ["/api/batch", "/api/send", "/api/batch", "/api/send"]
+
+
+def test_a_bot_filter_there_is_still_a_bot_filter() -> None:
+    """Nothing was stored, and the events wait."""
+    server = Tokenless(True, True)  # noqa: FBT003  # strikes twice
+    outcomes = sent(server)
+
+    assert [each.reason for each in outcomes if isinstance(each, Misconfigured)] == ["bot_filter"] * 3
+    assert server.stored == []
+
+
+def test_a_bot_filter_that_ends_in_this_moment_loses_nothing() -> None:
+    """The batch was taken, two events are stored, and a batch has its token again: the others are sent again, once."""
+    answers = iter([{"size": 3, "processed": 3, "errors": 0, "details": []}])
+    stored: list[Any] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        taken = next(answers, None) if request.url.path == "/api/batch" else None
+        if taken is not None:
+            return httpx.Response(200, json=taken)
+        stored.append(items(request))
+        return storing(request)
+
+    one, two, three = sent(server)
+
+    assert (one, two) == (Delivered(), Delivered())
+    assert isinstance(three, Misconfigured)
+    assert stored == [json.loads(ONE), [json.loads(TWO)]]
+
+
+def test_a_single_event_needs_no_second_look() -> None:
+    """It is stored now, whatever became of it before."""
+    server = Tokenless()
+
+    assert sent(server, [ONE]) == [Delivered()]
+    assert server.paths == ["/api/batch", "/api/send"]
+
+
+def test_umami_cloud_is_an_endpoint_as_any_other() -> None:
+    """Its address in the documentation of Umami is where events go; with batches or without."""
+    urls: list[str] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
+        return older(answering(text=BARE_TOKEN))(request)
+
+    assert sent(server, [ONE], endpoint="https://cloud.umami.is") == [Delivered()]
+    assert urls == ["https://cloud.umami.is/api/batch", "https://cloud.umami.is/api/send"]
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def server(_served: tuple[Inbox, InboxServer], inbox: Inbox) -> InboxServer:
 
 @pytest.fixture
 def client(server: InboxServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers={"user-agent": BROWSER_LIKE}, timeout=10) as client:
+    with httpx.Client(base_url=server.url, headers={"user-agent": BROWSER_LIKE}, timeout=60) as client:
         yield client
 
 

@@ -220,7 +220,7 @@ def test_websites_are_managed_with_a_login(client: httpx.Client, website: str) -
 
 def test_a_redirect_stays_on_this_host(server: InboxServer) -> None:
     """A path that looks like another host is none; the query goes along."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("GET", "//elsewhere.example/?a=1")
     answer = connection.getresponse()
     connection.close()

@@ -16,7 +16,7 @@ NEVER_TYPED = {
     "RecordedRequest",
     "Faults",
 }  # met, but not written by users
-FOR_THE_INBOX_ITSELF = {"check_database", "database_is_down", "next", "hang"}
+FOR_THE_INBOX_ITSELF = {"check_database", "database_is_down", "next", "hang", "speaks_plainly", "keeps_token_back"}
 
 
 def public(owner: type) -> list[str]:

@@ -65,10 +65,15 @@ class Observer:
 
     captchas: list[tuple[bool, int, int]] = field(default_factory=list)
     errors: list[tuple[str, str, str]] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
 
     def on_captcha(self, success: bool, duration_ms: int, consecutive_failures: int) -> None:  # noqa: FBT001  the port
         """Remember an attempt."""
         self.captchas.append((success, duration_ms, consecutive_failures))
+
+    def on_answer(self, endpoint: str) -> None:
+        """Note an answer."""
+        self.answers.append(endpoint)
 
     def on_api_error(self, endpoint: str, error_type: str, error_code: str) -> None:
         """Remember a failed request."""

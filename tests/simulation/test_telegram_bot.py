@@ -19,7 +19,6 @@ from telegram import (
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter
 from telegram.ext import (
-    AIORateLimiter,
     Application,
     ApplicationBuilder,
     CallbackQueryHandler,
@@ -31,6 +30,7 @@ from telegram.ext import (
 )
 from telegram.request import HTTPXRequest
 
+from termin_bot.pacing import Pacing
 from termin_bot.simulation.telegram import NoSuchButton, SimulatedTelegram
 
 App = Application[Any, Any, Any, Any, Any, Any]
@@ -425,13 +425,16 @@ async def test_a_trouble_may_concern_one_chat(telegram: SimulatedTelegram, sende
     assert outcomes == [None, NetworkError, None]
 
 
-async def test_the_rate_limiter_waits_and_tries_again(telegram: SimulatedTelegram, echo: EchoBot) -> None:
-    """AIORateLimiter meets 429 with retry_after, waits that long and delivers the message once."""
+async def test_the_rate_limiter_waits_and_tries_again(
+    telegram: SimulatedTelegram, echo: EchoBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bot's own one meets 429 with retry_after, waits that long and delivers the message once."""
     anna = telegram.person()
     await anna.meet()
     telegram.retry_after("sendMessage", 0.001, times=2)
+    monkeypatch.setenv("PTB_TIMEDELTA", "true")
 
-    async with running(in_memory(telegram).rate_limiter(AIORateLimiter(max_retries=2)), echo) as bot:
+    async with running(in_memory(telegram).rate_limiter(Pacing(30)), echo) as bot:
         await bot.bot.send_message(anna.id, "patience")
 
     assert [request.status for request in telegram.calls("sendMessage")] == [429, 429, 200]

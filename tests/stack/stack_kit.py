@@ -307,6 +307,50 @@ def port_of(url: str) -> int:
     return int(re.findall(r":(\d+)", url)[-1])
 
 
+class Silence:
+    """A server that takes requests and never says a word."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._asked = threading.Event()
+        self._held: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a request has come."""
+        return self._asked.is_set()
+
+    def wait_for_a_request(self) -> None:
+        """Return when a request has come."""
+        assert self._asked.wait(PATIENCE_SECONDS), "nobody has asked"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        for each in self._held:
+            each.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._held.append(connection)
+            threading.Thread(target=self._hear, args=(connection,), daemon=True).start()
+
+    def _hear(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            while connection.recv(65_536):
+                self._asked.set()
+
+
 class RoundRobin:
     """What stands before several bridges: each new connection goes to the next one that answers."""
 

@@ -221,8 +221,9 @@ def test_a_killed_bridge_loses_nothing_and_doubles_no_request(tmp_path: Path, um
 
 def test_the_collector_tells_senders_when_its_queue_is_full(tmp_path: Path) -> None:
     """No bridge and a small queue: a sender is told to wait, and keeps its events."""
-    with Collector(tmp_path, bridge="http://127.0.0.1:1", UMAMI_QUEUE_BYTES="20000") as collector:
-        content = request("full", *(order(number) for number in range(50))).SerializeToString()
+    with Collector(tmp_path, bridge="http://127.0.0.1:1", UMAMI_QUEUE_BYTES="600000") as collector:
+        spans = [order(number, said={"text": "x" * 1_000}) for number in range(50)]
+        content = request("full", *spans).SerializeToString()
         statuses = []
         for _ in range(20):
             answer = httpx.post(
@@ -234,3 +235,24 @@ def test_the_collector_tells_senders_when_its_queue_is_full(tmp_path: Path) -> N
 
     assert statuses[0] == 200
     assert statuses[-1] in (429, 503)
+
+
+def test_large_spans_never_make_a_request_that_is_too_large(tmp_path: Path, umami: Umami) -> None:
+    """
+    40 MB of spans with long texts wait for the bridge, and all of them are taken.
+
+    The bridge refuses a request of more than 16 MiB for good: what the Collector puts into one is counted in bytes.
+    """
+    (port,) = free_ports(1)
+    bridge = Bridge(tmp_path, umami.url, port=port, taxonomy=write_taxonomy(tmp_path))
+    try:
+        with Collector(tmp_path, bridge=bridge.url) as collector:
+            for start in range(0, 2_000, 200):
+                spans = [order(number, said={"text": "x" * 10_000}) for number in range(start, start + 200)]
+                assert collector.post(request("large", *spans))
+            bridge.start()
+            until(lambda: len(umami.numbers()) >= 2_000, "every event has reached Umami")
+    finally:
+        bridge.stop()
+
+    assert umami.numbers() == list(range(2_000))

@@ -123,11 +123,12 @@ async function table(body, component) {
   if (rows.length === 1) return numbers(body, [[rows[0].x, whole.format(rows[0].y)]]);
   const made = element("table");
   const head = element("tr");
-  head.append(element("th", type === "event" ? "Event" : type), element("th", type === "event" ? "Count" : "Visitors"));
+  head.append(element("th", type === "event" ? "Event" : type), element("th", type === "event" ? "Count" : "Visitors"), element("th", "Share"));
   made.append(head);
+  const all = rows.reduce((sum, row) => sum + row.y, 0);
   for (const row of rows) {
     const line = element("tr");
-    line.append(element("td", row.x), element("td", whole.format(row.y)));
+    line.append(element("td", row.x), element("td", whole.format(row.y)), element("td", percent(row.y, all)));
     made.append(line);
   }
   body.append(made);

@@ -1,6 +1,6 @@
 """The buttons and the answers of a booking."""
 
-from termin_bot import buttons, keyboards, texts
+from termin_bot import buttons_booking, keyboards_booking, texts_booking
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
 from termin_bot.services.booking_results import (
@@ -31,46 +31,46 @@ Result = (
 )
 
 
-async def book(call: Call, button: buttons.Book) -> Answer:
+async def book(call: Call, button: buttons_booking.Book) -> Answer:
     """Begin a booking."""
     return show(await call.services.booking.start(call.visit, button.slot_id))
 
 
-async def pick_time(call: Call, button: buttons.PickTime) -> Answer:
+async def pick_time(call: Call, button: buttons_booking.PickTime) -> Answer:
     """Reserve a time."""
     return show(await call.services.booking.choose(call.visit, button.slot_id))
 
 
-async def skip_question(call: Call, button: buttons.SkipQuestion) -> Answer:
+async def skip_question(call: Call, button: buttons_booking.SkipQuestion) -> Answer:
     """Leave an optional question unanswered."""
     return show(await call.services.booking.skip(call.visit, button.session_id))
 
 
-async def confirm(call: Call, button: buttons.ConfirmBooking) -> Answer:
+async def confirm(call: Call, button: buttons_booking.ConfirmBooking) -> Answer:
     """Have the city book it."""
     return show(await call.services.booking.confirm(call.visit, button.session_id))
 
 
-async def change_detail(call: Call, button: buttons.ChangeDetail) -> Answer:
+async def change_detail(call: Call, button: buttons_booking.ChangeDetail) -> Answer:
     """Ask for the name or the address again."""
     return show(await call.services.changing.change(call.visit, button.session_id, button.detail))
 
 
-async def change_time(call: Call, button: buttons.ChangeTime) -> Answer:
+async def change_time(call: Call, button: buttons_booking.ChangeTime) -> Answer:
     """Offer other times."""
     return show(await call.services.changing.other_times(call.visit, button.session_id))
 
 
-async def keep_time(call: Call, button: buttons.KeepTime) -> Answer:
+async def keep_time(call: Call, button: buttons_booking.KeepTime) -> Answer:
     """Keep the time that is reserved."""
     return show(await call.services.changing.keep(call.visit, button.session_id))
 
 
-async def cancel(call: Call, button: buttons.CancelBooking) -> Answer:
+async def cancel(call: Call, button: buttons_booking.CancelBooking) -> Answer:
     """Give it back."""
     if await call.services.booking.cancel(call.visit, button.session_id):
-        return Answer(Screen(texts.CANCELLED()))
-    return Answer(Screen(texts.NO_BOOKING()), is_stale=True)
+        return Answer(Screen(texts_booking.CANCELLED()))
+    return Answer(Screen(texts_booking.NO_BOOKING()), is_stale=True)
 
 
 async def answer(call: Call) -> Answer:
@@ -84,27 +84,28 @@ def show(result: Result) -> Answer:
         case TimesOffered() | Taken() | OtherTimes():
             return Answer(_times(result))
         case NoOtherTime():
-            return Answer(keyboards.prompt(result.summary, texts.no_other_time()))
+            return Answer(keyboards_booking.prompt(result.summary, texts_booking.no_other_time()))
         case Question() | Summary():
-            return Answer(keyboards.prompt(result))
+            return Answer(keyboards_booking.prompt(result))
         case AlreadyBooking():
-            return Answer(keyboards.already_booking(result.booking_id, result.service_name))
+            return Answer(keyboards_booking.already_booking(result))
         case NoBooking():
-            return Answer(Screen(texts.NO_BOOKING()), is_stale=True)
+            return Answer(Screen(texts_booking.NO_BOOKING()), is_stale=True)
         case SlotUnavailable():
-            return Answer(Screen(texts.SLOT_UNAVAILABLE()), is_stale=True)
+            return Answer(Screen(texts_booking.SLOT_UNAVAILABLE()), is_stale=True)
         case Booked():
-            text = texts.booked(result.service_name, result.office, result.start, result.activation_minutes)
+            text = texts_booking.booked(result.service_name, result.office, result.start, result.activation_minutes)
             return Answer(Screen(text))
         case Refused():
-            return Answer(Screen(texts.booking_failed(result.service_name, result.reason)))
+            return Answer(Screen(texts_booking.booking_failed(result.service_name, result.reason)))
 
 
 def _times(offered: TimesOffered | Taken | OtherTimes) -> Screen:
     match offered:
         case TimesOffered():
-            return keyboards.times(offered.booking_id, texts.choose_time(offered.service_name), offered.offers)
+            text = texts_booking.choose_time(offered.service_name)
+            return keyboards_booking.times(offered.booking_id, text, offered.offers)
         case Taken():
-            return keyboards.times(offered.booking_id, texts.taken(), offered.offers)
+            return keyboards_booking.times(offered.booking_id, texts_booking.taken(), offered.offers)
         case OtherTimes():
-            return keyboards.other_times(offered)
+            return keyboards_booking.other_times(offered)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from termin_bot import keyboards, keyboards_settings, texts, texts_settings
+from termin_bot import keyboards, keyboards_settings, texts, texts_booking, texts_settings
 from termin_bot.handlers import appointments, settings
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.munich import MunichError, Service
@@ -37,17 +37,17 @@ async def subscribe(call: Call) -> Answer:
 
 async def my_services(call: Call) -> Answer:
     """Show what the person watches."""
-    mine = await call.services.subscriptions.mine(call.visit)
-    if not mine:
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS()), failure="no_subscriptions")
-    return Answer(keyboards.my_services(mine))
+    report = await call.services.reporting.status(call.visit)
+    if not report.watching:
+        return Answer(keyboards.no_subscriptions(), failure="no_subscriptions")
+    return Answer(keyboards.my_services(report))
 
 
 async def set_dates(call: Call) -> Answer:
     """Ask for the days that suit: for the one service, or first for which one."""
     mine = await call.services.subscriptions.mine(call.visit)
     if not mine:
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS()), failure="no_subscriptions")
+        return Answer(keyboards.no_subscriptions(), failure="no_subscriptions")
     if len(mine) > 1:
         return Answer(keyboards.targets(mine))
     await call.services.subscriptions.await_dates(call.visit, ALL)
@@ -65,13 +65,13 @@ async def cancel(call: Call) -> Answer:
         is_search = call.visit.asking == "search"
         return Answer(Screen(texts_settings.SEARCH_CANCELLED() if is_search else texts.DATES_CANCELLED()))
     if await call.services.booking.cancel(call.visit):
-        return Answer(Screen(texts.CANCELLED()))
+        return Answer(Screen(texts_booking.CANCELLED()))
     return Answer(Screen(texts.NOTHING_TO_CANCEL()), failure="nothing_to_cancel")
 
 
 async def unknown(_call: Call) -> Answer:
     """Say that there is no such command."""
-    return Answer(Screen(texts.UNKNOWN_COMMAND()), failure="unknown_command")
+    return Answer(keyboards.hint(texts.UNKNOWN_COMMAND(), "help"), failure="unknown_command")
 
 
 async def _deep_linked(call: Call) -> Service | None:

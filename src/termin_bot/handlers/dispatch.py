@@ -1,10 +1,9 @@
 """From an update to its handler, and from the handler's answer to the screen; records commands and presses."""
 
-from typing import Final, Literal, cast
+from typing import Literal, cast
 
 from opentelemetry import trace
-from telegram import CallbackQuery, Update
-from telegram.error import BadRequest, Forbidden, TelegramError
+from telegram import Update
 from telegram.ext import ContextTypes
 
 from termin_bot import buttons, operations, texts
@@ -22,8 +21,6 @@ from termin_bot.services.ports import Accepted, Blocked, NoSuchMessage
 from termin_bot.telegram_messenger import TelegramMessenger
 from termin_bot.tracing import mark_failed, say_who
 from termin_bot.updates import ButtonPressed, CommandGiven, Incoming, TextTyped, WasBlocked, current, update_failed
-
-_TOAST_LIMIT: Final = 200
 
 
 class UndeliveredError(Exception):
@@ -61,7 +58,7 @@ class Dispatcher:
         if not isinstance(update, Update) or update.effective_user is None:
             return
         if update.callback_query is not None:
-            await _toast(update.callback_query, None)
+            await self._messenger.acknowledge(update.callback_query.id, None)
         await self._messenger.show(update.effective_user.id, Screen(texts.TROUBLE()))
 
     async def _stranger(self, update: Update, incoming: Incoming) -> None:
@@ -74,7 +71,7 @@ class Dispatcher:
         assert user is not None
         if not (isinstance(route, CommandGiven) and route.name == "start"):
             if update.callback_query is not None:
-                await _toast(update.callback_query, None)
+                await self._messenger.acknowledge(update.callback_query.id, None)
             await self._messenger.show(user.id, Screen(texts.STRANGER()))
             return
         visit = await self._patience.insist(
@@ -115,11 +112,9 @@ class Dispatcher:
                     answer = await self._answer(call, lambda each: PRESSES[type(chosen)](each, chosen))
         query = update.callback_query
         assert query is not None
-        if answer.is_stale:
-            await _toast(query, answer.screen.text)
-            return
-        await _toast(query, None)
-        await self._show(update, visit, answer)
+        is_seen = await self._messenger.acknowledge(query.id, answer.screen.text if answer.is_stale else None)
+        if not (answer.is_stale and is_seen):  # what came of the press is shown, whatever became of the waiting sign
+            await self._show(update, visit, answer)
 
     async def _run(self, name: str, source: CommandSource, call: Call) -> Answer:
         """Run a command, and record that it ran, however it ended."""
@@ -160,16 +155,6 @@ class Dispatcher:
                 await self._patience.insist(lambda: self._services.people.blocked(visit.telegram_id))
             case _:
                 raise UndeliveredError(type(outcome).__name__)
-
-
-async def _toast(query: CallbackQuery, text: str | None) -> None:
-    """Take the waiting sign off the button; a press of long ago cannot be answered, and that is no error."""
-    try:
-        await query.answer(None if text is None else text[:_TOAST_LIMIT])
-    except (BadRequest, Forbidden):
-        return
-    except TelegramError as error:
-        raise UndeliveredError(type(error).__name__) from None
 
 
 def _command_name(name: str) -> CommandName:

@@ -1,6 +1,6 @@
 """Messages that are no commands: answers to what was asked last."""
 
-from termin_bot import keyboards_settings, texts
+from termin_bot import keyboards, keyboards_settings, texts
 from termin_bot.handlers import booking
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
@@ -10,7 +10,9 @@ from termin_bot.services.kinds import search
 async def typed(call: Call) -> Answer:
     """Take a typed message for what it answers."""
     if call.visit.asking is None:
-        return Answer(Screen(texts.UNKNOWN_TEXT()))
+        return Answer(keyboards.hint(texts.UNKNOWN_TEXT(), "subscribe", "help"))
+    if not call.text:
+        return Answer(Screen(texts.NOT_TEXT()))  # a picture or a sticker is no answer, not even an empty one
     if call.visit.asking == "dates":
         return await _dates(call)
     if call.visit.asking == "search":
@@ -30,7 +32,7 @@ async def _search(call: Call) -> Answer:
 async def _dates(call: Call) -> Answer:
     dates = call.services.subscriptions.typed_range(call.text)
     if dates is None:
-        return Answer(Screen(texts.DATES_INVALID()))
+        return Answer(keyboards.hint(texts.DATES_INVALID(), "cancel"))
     if not await call.services.subscriptions.set_dates(call.visit, dates):
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS()))
-    return Answer(Screen(texts.dates_set(dates.start, dates.end)))
+        return Answer(keyboards.no_subscriptions())
+    return Answer(keyboards.hint(texts.dates_set(dates.start, dates.end), "myservices"))

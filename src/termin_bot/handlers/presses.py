@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from termin_bot import buttons, keyboards, keyboards_settings, texts
+from termin_bot import buttons, buttons_booking, keyboards, keyboards_settings, texts
 from termin_bot.handlers import appointments, booking, settings
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
@@ -43,22 +43,24 @@ async def pick_office(call: Call, button: buttons.PickOffice) -> Answer:
 
 def _subscribed(result: Added | ChooseOffice | LimitReached | NotOffered | LinkOnly) -> Answer:
     match result:
-        case Added(watched):
-            return Answer(keyboards.subscribed(watched), in_place=True)
+        case Added():
+            return Answer(keyboards.subscribed(result), in_place=True)
         case ChooseOffice():
             return Answer(keyboards.offices(result), in_place=True)
         case LinkOnly():
             return Answer(keyboards.link_only(result), in_place=True)
         case LimitReached():
-            return Answer(Screen(texts.LIMIT()), failure="limit_reached")
+            return Answer(keyboards.hint(texts.LIMIT(), "myservices"), failure="limit_reached")
         case NotOffered():
-            return Answer(Screen(texts.NOT_OFFERED()))
+            return Answer(keyboards.hint(texts.NOT_OFFERED(), "subscribe"))
 
 
 async def remove_subscription(call: Call, button: buttons.RemoveSubscription) -> Answer:
     """Watch something no longer."""
     name = await call.services.subscriptions.remove(call.visit, button.subscription_id)
-    return stale() if name is None else Answer(Screen(texts.removed(name)), in_place=True)
+    if name is None:
+        return stale()
+    return Answer(keyboards.hint(texts.removed(name), "subscribe", "myservices"), in_place=True)
 
 
 async def pause_subscription(call: Call, button: buttons.PauseSubscription) -> Answer:
@@ -72,8 +74,9 @@ async def resume_subscription(call: Call, button: buttons.ResumeSubscription) ->
 
 
 async def _paused(call: Call, subscription_id: int, *, paused: bool) -> Answer:
-    mine = await call.services.subscriptions.pause(call.visit, paused=paused, subscription_id=subscription_id)
-    return stale() if mine is None else Answer(keyboards.my_services(mine), in_place=True)
+    if not await call.services.subscriptions.pause(call.visit, paused=paused, subscription_id=subscription_id):
+        return stale()
+    return Answer(keyboards.my_services(await call.services.reporting.status(call.visit)), in_place=True)
 
 
 async def calendar_page(call: Call, button: buttons.CalendarPage) -> Answer:
@@ -88,7 +91,7 @@ async def calendar_day(call: Call, button: buttons.CalendarDay) -> Answer:
         case None:
             return stale()
         case DateRange() as dates:
-            return Answer(Screen(texts.dates_set(dates.start, dates.end)), in_place=True)
+            return Answer(keyboards.hint(texts.dates_set(dates.start, dates.end), "myservices"), in_place=True)
         case shown:
             return Answer(keyboards_settings.calendar(shown), in_place=True)
 
@@ -108,7 +111,7 @@ async def dates_preset(call: Call, button: buttons.DatesPreset) -> Answer:
     dates = DateRange(None, None) if button.preset == "any" else subscriptions.coming_days(int(button.preset))
     if not await subscriptions.set_dates(call.visit, dates, button.subscription_id):
         return stale()
-    return Answer(Screen(texts.dates_set(dates.start, dates.end)), in_place=True)
+    return Answer(keyboards.hint(texts.dates_set(dates.start, dates.end), "myservices"), in_place=True)
 
 
 async def stop_confirm(call: Call, _button: buttons.StopConfirm) -> Answer:
@@ -133,18 +136,18 @@ PRESSES: Final[Mapping[type[buttons.Button], PressHandler]] = {
     buttons.DatesPreset: dates_preset,
     buttons.StopConfirm: stop_confirm,
     buttons.StopKeep: stop_keep,
-    buttons.Book: booking.book,
-    buttons.PickTime: booking.pick_time,
-    buttons.SkipQuestion: booking.skip_question,
-    buttons.ConfirmBooking: booking.confirm,
-    buttons.CancelBooking: booking.cancel,
-    buttons.ChangeDetail: booking.change_detail,
-    buttons.ChangeTime: booking.change_time,
-    buttons.KeepTime: booking.keep_time,
-    buttons.CalendarFile: appointments.calendar_file,
-    buttons.CancelAppointment: appointments.ask_cancel,
-    buttons.ConfirmCancel: appointments.confirm_cancel,
-    buttons.KeepAppointment: appointments.keep,
+    buttons_booking.Book: booking.book,
+    buttons_booking.PickTime: booking.pick_time,
+    buttons_booking.SkipQuestion: booking.skip_question,
+    buttons_booking.ConfirmBooking: booking.confirm,
+    buttons_booking.CancelBooking: booking.cancel,
+    buttons_booking.ChangeDetail: booking.change_detail,
+    buttons_booking.ChangeTime: booking.change_time,
+    buttons_booking.KeepTime: booking.keep_time,
+    buttons_booking.CalendarFile: appointments.calendar_file,
+    buttons_booking.CancelAppointment: appointments.ask_cancel,
+    buttons_booking.ConfirmCancel: appointments.confirm_cancel,
+    buttons_booking.KeepAppointment: appointments.keep,
     buttons.CategoryPage: category_page,
     buttons.PauseSubscription: pause_subscription,
     buttons.ResumeSubscription: resume_subscription,

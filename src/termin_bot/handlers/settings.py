@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from termin_bot import buttons, keyboards_settings, texts, texts_settings
+from termin_bot import buttons, keyboards, keyboards_settings, texts_settings
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.languages import LANGUAGES, language_of, use_language
 from termin_bot.screens import Screen
@@ -18,7 +18,7 @@ async def status(call: Call) -> Answer:
     """Show what the person watches and when the city last answered about it."""
     report = await call.services.reporting.status(call.visit)
     if not report.watching:
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS()), failure="no_subscriptions")
+        return Answer(keyboards.no_subscriptions(), failure="no_subscriptions")
     return Answer(keyboards_settings.status(report))
 
 
@@ -31,16 +31,16 @@ async def health(call: Call) -> Answer:
 
 async def pause(call: Call) -> Answer:
     """Say nothing about anything for now."""
-    if await call.services.subscriptions.pause(call.visit, paused=True) is None:
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS()), failure="no_subscriptions")
+    if not await call.services.subscriptions.pause(call.visit, paused=True):
+        return Answer(keyboards.no_subscriptions(), failure="no_subscriptions")
     return Answer(keyboards_settings.paused())
 
 
 async def resume(call: Call) -> Answer:
     """Watch everything again."""
-    if await call.services.subscriptions.pause(call.visit, paused=False) is None:
-        return Answer(Screen(texts.NO_SUBSCRIPTIONS()), failure="no_subscriptions")
-    return Answer(Screen(texts_settings.RESUMED()))
+    if not await call.services.subscriptions.pause(call.visit, paused=False):
+        return Answer(keyboards.no_subscriptions(), failure="no_subscriptions")
+    return Answer(keyboards.hint(texts_settings.RESUMED(), "myservices"))
 
 
 async def quiet(call: Call) -> Answer:
@@ -52,10 +52,10 @@ async def quiet(call: Call) -> Answer:
         return await _quiet(call, None)
     found = _HOURS.fullmatch(said)
     if found is None:
-        return Answer(Screen(texts_settings.QUIET_INVALID()), failure="invalid_input")
+        return Answer(keyboards_settings.quiet_offers(texts_settings.QUIET_INVALID()), failure="invalid_input")
     start, end = int(found[1]), int(found[2])
     if start > _DAY_HOURS or end > _DAY_HOURS or start % _DAY_HOURS == end % _DAY_HOURS:
-        return Answer(Screen(texts_settings.QUIET_INVALID()), failure="invalid_input")
+        return Answer(keyboards_settings.quiet_offers(texts_settings.QUIET_INVALID()), failure="invalid_input")
     return await _quiet(call, (start % _DAY_HOURS, end % _DAY_HOURS))
 
 

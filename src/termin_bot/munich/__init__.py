@@ -53,6 +53,7 @@ from .protocols import (
 from .validation import (
     Reason,
     normalised_telephone,
+    plain_text,
     validate_email,
     validate_name,
     validate_telephone,
@@ -104,6 +105,7 @@ __all__ = [
     "Status",
     "TextField",
     "normalised_telephone",
+    "plain_text",
     "validate_email",
     "validate_name",
     "validate_telephone",

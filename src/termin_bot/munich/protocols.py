@@ -112,6 +112,10 @@ class MunichObserver(Protocol):
         """Hear that an attempt to get a token ended; *consecutive_failures* includes this one and is 0 on success."""
         ...
 
+    def on_answer(self, endpoint: Endpoint) -> None:
+        """Hear that the city answered a request as its contract says."""
+        ...
+
     def on_api_error(self, endpoint: Endpoint, error_type: ErrorType, error_code: str) -> None:
         """Hear that one request to the city failed; also when a repetition of it succeeds."""
         ...
@@ -121,6 +125,9 @@ class SilentObserver:
     """Hears and forgets."""
 
     def on_captcha(self, success: bool, duration_ms: int, consecutive_failures: int) -> None:  # noqa: FBT001  see MunichObserver
+        """Do nothing."""
+
+    def on_answer(self, endpoint: Endpoint) -> None:
         """Do nothing."""
 
     def on_api_error(self, endpoint: Endpoint, error_type: ErrorType, error_code: str) -> None:

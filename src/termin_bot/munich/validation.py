@@ -9,6 +9,8 @@ Reason = Literal["empty", "too_long", "plus_address", "malformed"]
 
 MAX_NAME: Final = 100
 """Our own limit: the city names none, and nobody's name needs a whole Telegram message."""
+MAX_EMAIL: Final = 254
+"""The longest address that mail can be sent to."""
 MAX_TEXT: Final = 250
 """The city's limit for its text fields, counted without HTML."""
 
@@ -36,6 +38,8 @@ def validate_email(text: str) -> Reason | None:
     address = text.strip()
     if not address:
         return "empty"
+    if len(address) > MAX_EMAIL:
+        return "too_long"
     if _EMAIL.fullmatch(address):
         return None
     return "plus_address" if _EMAIL.fullmatch(address.replace("+", "")) and "+" in address else "malformed"
@@ -54,9 +58,14 @@ def validate_telephone(text: str) -> Reason | None:
     return None if _TELEPHONE.fullmatch(number) else "malformed"
 
 
+def plain_text(text: str) -> str:
+    """Return an answer to a text field as the city reads it: without HTML."""
+    return _TAG.sub("", text).strip()
+
+
 def validate_text(text: str, field: TextField) -> Reason | None:
     """Return why the city would refuse this answer to its text field, or None."""
-    plain = _TAG.sub("", text).strip()
+    plain = plain_text(text)
     if not plain:
         return "empty" if field.required else None
     return "too_long" if len(plain) > MAX_TEXT else None

@@ -141,9 +141,12 @@ class Wire:
         self._limit.succeeded(response.headers)
         where = "body"
         try:
-            return parse(data)
+            parsed = parse(data)
         except OutsideContractError as outside:
             where = outside.where
+        else:
+            self._observer.on_answer(endpoint)
+            return parsed
         _log.warning("%s answered outside the contract at %s", endpoint, where)
         raise MunichMalformed(endpoint, "malformed_body", response.status_code)
 

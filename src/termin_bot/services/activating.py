@@ -22,7 +22,7 @@ from termin_bot.services.notices import (
     Notice,
 )
 from termin_bot.services.people import People
-from termin_bot.services.ports import Blocked, Messenger, Outcome, Work
+from termin_bot.services.ports import Accepted, Blocked, Messenger, Outcome, Work
 from termin_bot.storage import PRECONFIRMED, Appointment, Person
 from termin_bot.tracing import root_span, say_who
 
@@ -95,8 +95,8 @@ class Activating:
                 say_who(span, person.visitor)
                 finding = await self._find(appointment)
                 span.set_attribute("termin_bot.appointment.state", finding.state)
-                await self._keep(appointment.id, finding.state)
-                await self._tell(person, finding)
+                is_told = await self._tell(person, finding)
+                await self._keep(appointment.id, finding.state, is_told=is_told)
 
     async def _find(self, appointment: Appointment) -> _Finding:
         opening = opening_of(appointment)
@@ -133,24 +133,32 @@ class Activating:
             return _Finding("expired", NotActivated(service_name=name))
         return _Finding("cancelled", AppointmentVanished(service_name=name, start=appointment.start))
 
-    async def _keep(self, appointment_id: int, state: State) -> None:
+    async def _keep(self, appointment_id: int, state: State, *, is_told: bool) -> None:
+        now = self._clock()
         async with self._work() as work:
             found = await work.appointments.get(appointment_id)
             if found is None:
                 return  # the person left meanwhile
-            note(found, state)
-            if state == PRECONFIRMED:
-                found.look_at = next_look(found.booked_at, _end_of(found), self._clock())
+            if not is_told and now < _end_of(found) + GIVE_UP_AFTER:
+                found.look_at = now + _MINUTE  # Telegram did not take it: they have to hear of it
+            else:
+                note(found, state)
+                if state == PRECONFIRMED:
+                    found.look_at = next_look(found.booked_at, _end_of(found), now)
             await work.commit()
 
-    async def _tell(self, person: Person, finding: _Finding) -> None:
+    async def _tell(self, person: Person, finding: _Finding) -> bool:
+        """Say what was found; False when Telegram had trouble and it has to be said again."""
         outcome: Outcome | None = None
         if finding.notice is not None:
             outcome = await self._messenger.send(person.telegram_id, finding.notice)
-        if finding.attachment is not None and not isinstance(outcome, Blocked):
-            outcome = await self._messenger.attach(person.telegram_id, finding.attachment)
+        if finding.attachment is not None and isinstance(outcome, Accepted):
+            # The file can be had by a button as well: once the news is out, it is not repeated for the file's sake.
+            file_outcome = await self._messenger.attach(person.telegram_id, finding.attachment)
+            outcome = file_outcome if isinstance(file_outcome, Blocked) else outcome
         if isinstance(outcome, Blocked):
             await self._people.blocked(person.telegram_id)
+        return outcome is None or isinstance(outcome, Accepted | Blocked)
 
 
 def opening_of(appointment: Appointment) -> Credentials | None:

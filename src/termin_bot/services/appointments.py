@@ -103,6 +103,7 @@ class Appointments:
             await self._note(appointment_id, "cancelled")
             return NoAppointment()
 
+    @traced("service appointments.of")
     async def of(self, visit: Visit, appointment_id: int) -> AppointmentView | NoAppointment:
         """Return one appointment that can still be cancelled."""
         row = await self._own(visit, appointment_id)

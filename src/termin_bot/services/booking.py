@@ -85,7 +85,8 @@ class Booking:
         async with self._work() as work:
             running = await work.bookings.of(visit.person_id)
             if running is not None:
-                return AlreadyBooking(running.id, service_name(catalogue, running.service_id))
+                is_holding = running.process_id is not None and running.step != SUBMITTING
+                return AlreadyBooking(running.id, service_name(catalogue, running.service_id), is_holding)
             slot = await work.slots.get(slot_id)
             if slot is None or slot.gone_at is not None or slot.start <= now:
                 return SlotUnavailable()
@@ -207,7 +208,7 @@ class Booking:
             booking.step, booking.submitter = SUBMITTING, self._instance.holder
             await work.commit()
         record(BookingConfirmed(service_id=booking.service_id), alias=booking.alias)
-        return await self._submitting.submit(booking, visit.visitor)
+        return await self._submitting.submit(booking, visit.visitor) or NoBooking()
 
     @traced("service booking.cancel")
     async def cancel(self, visit: Visit, booking_id: int | None = None) -> bool:

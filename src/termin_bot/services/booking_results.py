@@ -68,10 +68,11 @@ class Summary:
 
 @dataclass(frozen=True)
 class AlreadyBooking:
-    """One booking at a time."""
+    """One booking at a time; *is_holding* when an appointment is held, so that it can be gone on with."""
 
     booking_id: int
     service_name: str
+    is_holding: bool
 
 
 @dataclass(frozen=True)

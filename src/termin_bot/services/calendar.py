@@ -14,6 +14,7 @@ from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.services.subscriptions import ALL, MAX_AHEAD_DAYS, DateRange, Subscriptions
 from termin_bot.storage import Person
+from termin_bot.tracing import traced
 
 MONTHS: Final = 12
 _YEAR_MONTHS: Final = 12
@@ -45,6 +46,7 @@ class Calendars:
         self._subscriptions = subscriptions
         self._clock = clock
 
+    @traced("service calendar.turn")
     async def turn(self, visit: Visit, subscription_id: int, page: int) -> Month | None:
         """Show a month, 0 is this one and begins anew. None when there is no such subscription any more."""
         async with self._work() as work:
@@ -59,6 +61,7 @@ class Calendars:
             await work.commit()
         return self._month(person, subscription_id, page)
 
+    @traced("service calendar.press")
     async def press(self, visit: Visit, subscription_id: int, number: int) -> Month | DateRange | None:
         """Take a day: the first, then the last of the range, which is set with that. None: out of date."""
         now = today(self._clock())

@@ -12,12 +12,17 @@ _PAGE: Final = "https://stadt.muenchen.de/buergerservice/terminvereinbarung.html
 
 
 class CatalogueShelf:
-    """Keeps the latest catalogue; an old one is better than none while the city does not answer."""
+    """
+    Keeps the latest catalogue; an old one is better than none while the city does not answer.
+
+    After a failure the city is asked again no sooner than in RETRY_SECONDS.
+    """
 
     def __init__(self, source: CatalogueSource, clock: Clock) -> None:
         self._source = source
         self._clock = clock
         self._catalogue: Catalogue | None = None
+        self._trouble: MunichError | None = None
         self._ask_at = 0.0
         self._lock = asyncio.Lock()
 
@@ -29,15 +34,16 @@ class CatalogueShelf:
             MunichError: there is none yet, and the city gives none.
         """
         async with self._lock:
-            if self._catalogue is not None and self._clock() < self._ask_at:
-                return self._catalogue
-            try:
-                self._catalogue = await self._source.catalogue()
-                self._ask_at = self._clock() + FRESH_SECONDS
-            except MunichError:
-                if self._catalogue is None:
-                    raise
-                self._ask_at = self._clock() + RETRY_SECONDS
+            if self._clock() >= self._ask_at:
+                try:
+                    self._catalogue, self._trouble = await self._source.catalogue(), None
+                    self._ask_at = self._clock() + FRESH_SECONDS
+                except MunichError as error:
+                    self._trouble = error.with_traceback(None)
+                    self._ask_at = self._clock() + RETRY_SECONDS  # however many people ask meanwhile
+            if self._catalogue is None:
+                assert self._trouble is not None, "it was asked for, and came to nothing"
+                raise self._trouble.with_traceback(None)
             return self._catalogue
 
     async def current_or_empty(self) -> Catalogue:

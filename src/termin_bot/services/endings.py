@@ -16,7 +16,7 @@ from termin_bot.events import (
     Step,
 )
 from termin_bot.munich import BookingGateway, Credentials, MunichError, ReservationExpired
-from termin_bot.recording import name_on_span, record
+from termin_bot.recording import may_point_at_person, name_on_span, record
 from termin_bot.services.clock import NS, Clock
 from termin_bot.storage import SUBMITTING, BookingSession
 from termin_bot.tracing import say_who, tracer
@@ -98,7 +98,7 @@ def _booking_span(booking: BookingSession) -> Span:
         "booking",
         context=Context(),
         kind=SpanKind.INTERNAL,
-        links=[Link(first_press)] if first_press.is_valid else None,
+        links=[Link(first_press)] if first_press.is_valid and may_point_at_person() else None,
         start_time=booking.started_at_ns,
     )
 

@@ -5,6 +5,7 @@ from typing import Final
 from termin_bot.munich import Catalogue, Service
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
+from termin_bot.tracing import traced
 
 FAVOURITES: Final = 3
 POPULAR_FROM: Final = 3
@@ -17,6 +18,7 @@ class Finding:
     def __init__(self, work: Work) -> None:
         self._work = work
 
+    @traced("service finding.favourites")
     async def favourites(self, visit: Visit, catalogue: Catalogue) -> tuple[Service, ...]:
         """Return what this person watches, then what most people watch: at most FAVOURITES, all still offered."""
         async with self._work() as work:

@@ -16,12 +16,19 @@ class HealthGauge:
         self._blind = 0
         self._bad = 0
         self._failing_since: float | None = None
+        self._is_refused = False
         self.last_success_at: float | None = None
+
+    def refused(self, now: float) -> None:
+        """Take in that the city wants no more questions: the bot is blind until it is started again."""
+        self._is_refused = True
+        if self._failing_since is None:
+            self._failing_since = now
 
     @property
     def is_blind(self) -> bool:
-        """Whether the threshold of cycles without any answer has been reached."""
-        return self._blind >= self._threshold
+        """Whether the threshold of cycles without any answer has been reached, or nothing may be asked any more."""
+        return self._is_refused or self._blind >= self._threshold
 
     @property
     def failures(self) -> int:

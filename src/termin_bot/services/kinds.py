@@ -20,8 +20,9 @@ _SPELLED_OUT: Final = (("ae", "a"), ("oe", "o"), ("ue", "u"))
 
 def search(services: Sequence[Service], text: str) -> tuple[Service, ...]:
     """Return the services whose names have every word of *text* in them; umlauts, accents and case do not matter."""
-    words = fold(text).split()
-    return tuple(each for each in services if words and all(word in fold(each.name) for word in words))
+    words = set(fold(text).split())
+    folded = ((each, fold(each.name)) for each in services) if words else ()
+    return tuple(each for each, name in folded if all(word in name for word in words))
 
 
 def of_kind(services: Sequence[Service], category: Category) -> tuple[Service, ...]:

@@ -1,6 +1,6 @@
 """Who hears what about free appointments: once per slot, and only what Telegram accepted counts as told."""
 
-import asyncio
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from termin_bot.events import NotificationFailed, NotificationFailure, NotificationSent, NotificationType
 from termin_bot.munich import Catalogue
-from termin_bot.recording import on_behalf_of, record
+from termin_bot.recording import name_on_span, on_behalf_of, record
 from termin_bot.services.catalogue import office_label, page_of, service_name
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.deciding import ABUNDANCE, Decision, Own, ReminderRule, Situation, decide
@@ -23,13 +23,12 @@ from termin_bot.services.ports import Accepted, Blocked, Failed, Messenger, NoSu
 from termin_bot.services.quiet import is_quiet
 from termin_bot.services.sharing import Instance
 from termin_bot.storage import Person, SlotRow, Subscription, UnitOfWork
-from termin_bot.tracing import ERROR_TYPE, say_who, span
+from termin_bot.tracing import ERROR_TYPE, carrying_on, say_who, span
 
 __all__ = ["MAX_OFFERS", "Decision", "Notifying", "ReminderRule", "Situation", "decide", "pushes_on"]
 
+_log: Final = logging.getLogger(__name__)
 MAX_OFFERS: Final = 6
-IN_FLIGHT: Final = 8
-"""How many messages are on their way to Telegram at the same time: what may come twice after a kill."""
 _STANDING: Final = frozenset({"preconfirmed", "confirmed"})
 
 _KINDS: Final[dict[Decision, NotificationType]] = {
@@ -59,7 +58,6 @@ class Notifying:
     ) -> None:
         self._instance = instance
         self._patience = patience
-        self._leaving = False
         self._work = work
         self._people = people
         self._messenger = messenger
@@ -69,24 +67,9 @@ class Notifying:
 
     async def tell(self, subscription_ids: Sequence[int], catalogue: Catalogue) -> None:
         """Tell everybody among these what is new to them; in random order, so that nobody is always first."""
-        waiting = iter(self._chance.sample(subscription_ids, len(subscription_ids)))
-
-        async def tell_in_turn() -> None:
-            for subscription_id in waiting:
-                if self._leaving:
-                    return
+        for subscription_id in self._chance.sample(subscription_ids, len(subscription_ids)):
+            with carrying_on(_log, "a notification"):
                 await self._tell_one(subscription_id, catalogue)
-
-        # Several at a time: Telegram's answer may take longer than its rate limit asks us to wait. Trouble with one is
-        # no reason to cut off what Telegram is being told by the others.
-        telling = [tell_in_turn() for _ in range(min(IN_FLIGHT, len(subscription_ids)))]
-        for trouble in await asyncio.gather(*telling, return_exceptions=True):
-            if trouble is not None:
-                raise trouble
-
-    def leave(self) -> None:
-        """Begin no further message: the bot is being stopped."""
-        self._leaving = True
 
     async def _tell_one(self, subscription_id: int, catalogue: Catalogue) -> None:
         async with self._work() as work:
@@ -152,6 +135,10 @@ class Notifying:
                     )
                 )
                 return
+            if isinstance(outcome, NoSuchMessage):
+                # They deleted it. Whether their telephone may ring for a new one, the next cycle decides.
+                await self._patience.insist(partial(self._note_over, subscription.id, subscription.notice_message_id))
+                return
             if isinstance(outcome, Blocked):
                 await self._people.blocked(person.telegram_id)
             _undelivered(current, outcome)
@@ -162,9 +149,7 @@ class Notifying:
         self, decision: Decision, subscription: Subscription, person: Person, notice: SlotsFree
     ) -> Outcome:
         if decision == "update_message" and subscription.notice_message_id is not None:
-            outcome = await self._messenger.change(person.telegram_id, subscription.notice_message_id, notice)
-            if not isinstance(outcome, NoSuchMessage):
-                return outcome
+            return await self._messenger.change(person.telegram_id, subscription.notice_message_id, notice)
         return await self._messenger.send(person.telegram_id, notice)
 
     async def _say_over(
@@ -191,7 +176,8 @@ class Notifying:
         else:
             await self._let_go(subscription.id)
 
-    async def _note_over(self, subscription_id: int, message_id: int) -> None:
+    async def _note_over(self, subscription_id: int, message_id: int | None) -> None:
+        """Change this message no more."""
         async with self._work() as work:
             found = await work.subscriptions.with_person(subscription_id)
             if found is not None:
@@ -243,9 +229,13 @@ class Notifying:
 
 @contextmanager
 def _notification(person: Person) -> Iterator[Span]:
-    attributes = {"messaging.system": "telegram", "messaging.operation.type": "send"}
+    attributes = {
+        "messaging.system": "telegram",
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+    }
     with span("notification", kind=SpanKind.PRODUCER, attributes=attributes) as opened:
-        say_who(opened, person.visitor)
+        say_who(opened, name_on_span(person.visitor, ""))  # it hangs under the look at a service
         yield opened
 
 

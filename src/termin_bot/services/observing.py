@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from termin_bot.events import ApiError, CaptchaSolved
 from termin_bot.munich import Endpoint, ErrorType
 from termin_bot.recording import record
+from termin_bot.services.clock import Clock
 
 
 @dataclass(frozen=True)
@@ -13,17 +14,26 @@ class CaptchaRecord:
 
     success: bool
     consecutive_failures: int
+    at: float
+    """Epoch seconds."""
 
 
 class RecordingObserver:
-    """A MunichObserver that records, and remembers how the captcha went; nobody is behind these events."""
+    """A MunichObserver that records, and remembers what /health says of the city; nobody is behind these events."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.captcha: CaptchaRecord | None = None
+        self.answered_at: float | None = None
+        """When the city last answered anything, epoch seconds; None when not since the start."""
+
+    def on_answer(self, endpoint: Endpoint) -> None:  # noqa: ARG002  whatever was asked: it is there
+        """Remember that the city is there."""
+        self.answered_at = self._clock()
 
     def on_captcha(self, success: bool, duration_ms: int, consecutive_failures: int) -> None:  # noqa: FBT001  see MunichObserver
         """Record the end of an attempt to get a captcha token."""
-        self.captcha = CaptchaRecord(success, consecutive_failures)
+        self.captcha = CaptchaRecord(success, consecutive_failures, self._clock())
         record(
             CaptchaSolved(
                 success=success,

@@ -130,6 +130,7 @@ class People:
             await work.commit()
             return True
 
+    @traced("service people.await_search")
     async def await_search(self, visit: Visit) -> None:
         """Take the next typed message for a part of a service's name."""
         async with self._work() as work:
@@ -148,6 +149,7 @@ class People:
                 person.language = language
                 await work.commit()
 
+    @traced("service people.quiet_hours")
     async def quiet_hours(self, visit: Visit) -> tuple[int, int] | None:
         """Return the hours (from, until) that this person keeps quiet."""
         async with self._work() as work:

@@ -9,6 +9,7 @@ from termin_bot.munich import (
     Scope,
     TextField,
     normalised_telephone,
+    plain_text,
     validate_email,
     validate_name,
     validate_telephone,
@@ -74,7 +75,7 @@ def answer(booking: BookingSession, text: str, scope: Scope | None) -> Answered 
     asked = question_of(booking, scope)
     if not asked.column:
         return Answered()  # a button is what we wait for
-    value = normalised_telephone(text) if asked.step == "telephone_entry" else text.strip()
+    value = _normalised(asked, text)
     reason = _refusal(asked, value)
     if reason is not None:
         return Invalid(asked.step, reason)
@@ -104,6 +105,17 @@ def skip_question(booking: BookingSession, scope: Scope | None) -> None:
     asked = question_of(booking, scope)
     if asked.column and asked.is_optional:
         _fill(booking, asked, "", scope)
+
+
+def _normalised(asked: Asked, text: str) -> str:
+    """Return what is kept of an answer, and sent: never more than the city reads of it."""
+    match asked.step:
+        case "telephone_entry":
+            return normalised_telephone(text)
+        case "text_entry":
+            return plain_text(text)
+        case _:
+            return text.strip()
 
 
 def _refusal(asked: Asked, value: str) -> Reason | None:

@@ -1,5 +1,6 @@
 """How things stand: what a person watches and when it was looked at, and how the bot is."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +11,9 @@ from termin_bot.services.observing import CaptchaRecord
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.services.subscriptions import Subscriptions, Watched
+from termin_bot.tracing import carrying_on, traced
 
+_log: Final = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS: Final = 15.0
 
 
@@ -96,6 +99,7 @@ class Reporting:
         subscriptions: Subscriptions,
         gauge: HealthGauge,
         checked_at: Callable[[int], float | None],
+        answered_at: Callable[[], float | None],
         captcha: Callable[[], CaptchaRecord | None],
         telegram_answers: Callable[[], Awaitable[bool]],
         delivery: DeliveryWatch,
@@ -105,23 +109,26 @@ class Reporting:
         self._subscriptions = subscriptions
         self._gauge = gauge
         self._checked_at = checked_at
+        self._answered_at = answered_at
         self._captcha = captcha
         self._telegram_answers = telegram_answers
         self._delivery = delivery
         self._clock = clock
 
+    @traced("service reporting.status")
     async def status(self, visit: Visit) -> StatusReport:
-        """Return how this person's subscriptions stand; raises MunichError without a catalogue."""
+        """Return how this person's subscriptions stand, also while the city does not answer at all."""
         mine = await self._subscriptions.mine(visit)
-        watching = tuple(WatchReport(watched=each, checked_at=self._checked_at(each.service_id)) for each in mine)
+        watching = tuple(WatchReport(watched=each, checked_at=self._checked_at(each.id)) for each in mine)
         return StatusReport(now=self._clock(), watching=watching, blind_since=self._gauge.blind_since)
 
+    @traced("service reporting.health")
     async def health(self) -> HealthReport:
         """Look at every part the bot stands on."""
         return HealthReport(
             now=self._clock(),
             blind_since=self._gauge.blind_since,
-            city_at=self._gauge.last_success_at,
+            city_at=self._answered_at(),
             captcha=self._captcha(),
             telegram_ok=await self._telegram_answers(),
             database_ok=await self._database_answers(),
@@ -130,5 +137,8 @@ class Reporting:
         )
 
     async def _database_answers(self) -> bool:
-        async with self._work() as work:
-            return await work.is_alive()
+        is_alive = False
+        with carrying_on(_log, "a look at the database"):
+            async with self._work() as work:
+                is_alive = await work.is_alive()
+        return is_alive

@@ -86,8 +86,8 @@ class Submitting:
         return booking_id in self._under_way
 
     @traced("service booking.submit")
-    async def submit(self, booking: BookingSession, visitor: str | None) -> Booked | Refused:
-        """Ask the city for the reserved appointment; the booking is over after that, one way or the other."""
+    async def submit(self, booking: BookingSession, visitor: str | None) -> Booked | Refused | None:
+        """Ask the city for the reserved appointment; None when somebody else ended the booking meanwhile."""
         self._under_way.add(booking.id)
         try:
             failure = await self._ask_city(booking)
@@ -96,7 +96,7 @@ class Submitting:
             self._under_way.discard(booking.id)
 
     async def take_up(self, booking: BookingSession, visitor: str | None) -> Booked | Refused | None:
-        """Finish what a stopped bot began; None when the city does not answer and there is still time."""
+        """Finish what a stopped bot began; None when there is nothing to say (yet)."""
         held = credentials(booking)
         if held is None:  # it cannot be opened any more, for want of the key
             return await self._finish(booking, visitor, "error")
@@ -132,12 +132,25 @@ class Submitting:
 
     async def _finish(
         self, booking: BookingSession, visitor: str | None, failure: BookingFailure | None
-    ) -> Booked | Refused:
+    ) -> Booked | Refused | None:
         catalogue = await self._shelf.current_or_empty()
         office = catalogue.offices.get(booking.office_id)
         minutes = office.scope.activation_minutes if office is not None and office.scope else ACTIVATION_MINUTES
         # The city has decided: what it said is written down, however long that takes.
-        await self._patience.insist(lambda: self._settle(booking, minutes, failure))
+        took = False
+
+        async def settle() -> None:
+            nonlocal took
+            async with self._work() as work:
+                if await work.bookings.take(booking.id):
+                    took = True  # also if the answer to this commit gets lost and it is not there the next time
+                    if failure is None:
+                        work.appointments.add(_appointment(booking, self._clock(), minutes * _MINUTE))
+                await work.commit()
+
+        await self._patience.insist(settle)
+        if not took:
+            return None  # by the person's /stop, say: whoever ended it told it as an end, and gave back what it held
         if failure not in (None, "reservation_expired"):
             await self._endings.give_back(booking)
         name = service_name(catalogue, booking.service_id)
@@ -150,12 +163,6 @@ class Submitting:
             start=booking.start,
             activation_minutes=minutes,
         )
-
-    async def _settle(self, booking: BookingSession, minutes: int, failure: BookingFailure | None) -> None:
-        async with self._work() as work:
-            if await work.bookings.take(booking.id) and failure is None:
-                work.appointments.add(_appointment(booking, self._clock(), minutes * _MINUTE))
-            await work.commit()
 
 
 def _appointment(booking: BookingSession, now: float, seconds: float) -> Appointment:

@@ -8,7 +8,7 @@ from typing import Final
 from termin_bot.events import DateRangeSet, RangeDirection, SubscriptionAdded, SubscriptionRemoved
 from termin_bot.munich import CaptchaMode, Catalogue
 from termin_bot.recording import record
-from termin_bot.services.catalogue import CatalogueShelf, offices_of, page_of, service_name
+from termin_bot.services.catalogue import CatalogueShelf, office_label, offices_of, page_of, service_name
 from termin_bot.services.clock import Clock, today
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
@@ -40,18 +40,20 @@ class Watched:
 
 @dataclass(frozen=True)
 class Added:
-    """The service is watched now (or already was, at these offices)."""
+    """The service is watched now (or already was, at these offices); *has_more* when other offices offer it, too."""
 
     watched: Watched
+    has_more: bool = False
 
 
 @dataclass(frozen=True)
 class ChooseOffice:
-    """Several offices offer this service: one of them has to be chosen, or any."""
+    """Several offices offer this service: choose one after the other, or any. *chosen* are watched; ALL is any."""
 
     service_id: int
     service_name: str
     offices: tuple[tuple[int, str], ...]
+    chosen: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class Subscriptions:
         offices = catalogue.offices_for(service_id)
         if len(offices) > 1:
             labels = tuple((each.id, each.label) for each in offices)
-            return ChooseOffice(service_id, service_name(catalogue, service_id), labels)
+            name = service_name(catalogue, service_id)
+            return ChooseOffice(service_id, name, labels, await self._offices_watched(visit, service_id))
         return await self.add(visit, service_id, offices[0].id if offices else ALL)
 
     @traced("service subscriptions.add")
@@ -138,22 +141,29 @@ class Subscriptions:
             record(
                 SubscriptionAdded(service_id=service_id, service_name=name, office_id=office_id or None),
             )
-        return Added(_watched(catalogue, found))
+        has_more = bool(found.offices) and len(found.office_ids) < len(catalogue.offices_for(service_id))
+        return Added(_watched(catalogue, found), has_more)
+
+    async def _offices_watched(self, visit: Visit, service_id: int) -> frozenset[int]:
+        async with self._work() as work:
+            own = await work.subscriptions.of(visit.person_id)
+        found = next((each for each in own if each.service_id == service_id), None)
+        return frozenset() if found is None else frozenset(found.office_ids or (ALL,))
 
     @traced("service subscriptions.mine")
     async def mine(self, visit: Visit) -> tuple[Watched, ...]:
-        """Return what a person watches; raises MunichError without a catalogue."""
+        """Return what a person watches; with neutral names while there is no catalogue."""
         async with self._work() as work:
             own = await work.subscriptions.of(visit.person_id)
         if not own:
             return ()
-        catalogue = await self._shelf.current()
+        catalogue = await self._shelf.current_or_empty()
         return tuple(_watched(catalogue, each) for each in own)
 
     @traced("service subscriptions.remove")
     async def remove(self, visit: Visit, subscription_id: int) -> str | None:
         """End a subscription, and return the service's name; None when it is not theirs, or gone."""
-        catalogue = await self._shelf.current()
+        catalogue = await self._shelf.current_or_empty()
         async with self._work() as work:
             found = await work.subscriptions.own(visit.person_id, subscription_id)
             if found is None or not await work.subscriptions.delete(found.id):
@@ -171,15 +181,15 @@ class Subscriptions:
         return name
 
     @traced("service subscriptions.pause")
-    async def pause(self, visit: Visit, *, paused: bool, subscription_id: int = ALL) -> tuple[Watched, ...] | None:
-        """Pause a subscription, or all (0), or watch again; return all as they are then, None without such a one."""
+    async def pause(self, visit: Visit, *, paused: bool, subscription_id: int = ALL) -> bool:
+        """Pause a subscription, or all (0), or watch again; False when there is no such one."""
         async with self._work() as work:
             own = await work.subscriptions.of(visit.person_id)
             chosen = [each for each in own if subscription_id in (ALL, each.id)]
             for each in chosen:
                 each.paused = paused
             await work.commit()
-        return await self.mine(visit) if chosen else None
+        return bool(chosen)
 
     @traced("service subscriptions.await_dates")
     async def await_dates(self, visit: Visit, subscription_id: int) -> Watched | None:
@@ -248,14 +258,11 @@ def _joined(office_ids: set[int]) -> str:
 
 
 def _watched(catalogue: Catalogue, subscription: Subscription) -> Watched:
-    chosen = subscription.office_ids
     return Watched(
         id=subscription.id,
         service_id=subscription.service_id,
         service_name=service_name(catalogue, subscription.service_id),
-        offices=tuple(
-            each.label for each in offices_of(catalogue, subscription.service_id, chosen) if each.id in chosen
-        ),
+        offices=tuple(sorted(office_label(catalogue, each) for each in subscription.office_ids)),
         date_from=subscription.date_from,
         date_to=subscription.date_to,
         is_paused=subscription.paused,

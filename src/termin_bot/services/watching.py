@@ -13,12 +13,12 @@ from termin_bot.services.catalogue import CatalogueShelf, offices_of, service_na
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.health import HealthGauge
 from termin_bot.services.notices import AddressRefused, CityBack, CityBlind, DatesOver, Notice
-from termin_bot.services.notifying import Notifying
 from termin_bot.services.people import People
 from termin_bot.services.polling import Change, Plan, Poller
 from termin_bot.services.ports import Blocked, Messenger, Work
+from termin_bot.services.telling import Tells
 from termin_bot.storage import Subscription
-from termin_bot.tracing import mark_failed, root_span, span
+from termin_bot.tracing import carrying_on, mark_failed, place, root_span, span
 
 _log: Final = logging.getLogger(__name__)
 _KEEP_GONE_SECONDS: Final = 2 * 86_400
@@ -36,7 +36,7 @@ class Watching:
         work: Work,
         shelf: CatalogueShelf,
         poller: Poller,
-        notifying: Notifying,
+        notifying: Tells,
         people: People,
         messenger: Messenger,
         gauge: HealthGauge,
@@ -63,14 +63,13 @@ class Watching:
         """Whether the city refuses our address: nothing is asked until the bot is started again."""
         return self._refused
 
-    def checked_at(self, service_id: int) -> float | None:
-        """Return when the city last answered about a service, epoch seconds; None when not since the start."""
-        return self._checked_at.get(service_id)
+    def checked_at(self, subscription_id: int) -> float | None:
+        """Return when the city last answered about a subscription, epoch seconds; None when not since the start."""
+        return self._checked_at.get(subscription_id)
 
     def leave(self) -> None:
         """Look no further: the bot is being stopped, and what is under way ends soon."""
         self._leaving = True
-        self._notifying.leave()
 
     async def run_cycle(self) -> None:
         """Check everything that is watched once; nothing watched, nothing asked; refused by the city, neither."""
@@ -85,6 +84,8 @@ class Watching:
     async def _cycle(self, watched: Sequence[Subscription]) -> None:
         began = self._clock()
         successful = failed = found = 0
+        active = {each.id for each in watched}
+        self._checked_at = {each: at for each, at in self._checked_at.items() if each in active}
         try:
             catalogue = await self._shelf.current()
         except MunichError as error:
@@ -118,6 +119,7 @@ class Watching:
         alert = self._gauge.after_cycle(successful, failed, self._clock())
         notice: Notice | None = None
         if self._refused:
+            self._gauge.refused(self._clock())
             alert = HealthAlert(alert_type="consecutive_failures", consecutive_failures=self._gauge.failures)
             notice = AddressRefused()
         elif alert is not None and self._gauge.blind_since is not None:
@@ -152,9 +154,15 @@ class Watching:
                 _log.warning("check of service %d failed: %s", plan.service_id, error)
                 self._refused = self._refused or isinstance(error, MunichBlacklisted)
                 return None
-            self._checked_at[plan.service_id] = self._clock()
-            await self._record_found(catalogue, plan, change)
-            await self._notifying.tell([each.id for each in subscriptions], catalogue)
+            except Exception as error:  # noqa: BLE001  one service's trouble, ours too, is not the others'
+                mark_failed(current, error)
+                where = place(error)
+                _log.error("check of service %d failed: %s at %s", plan.service_id, type(error).__name__, where)
+                return None
+            self._checked_at |= dict.fromkeys((each.id for each in subscriptions), self._clock())
+            with carrying_on(_log, "telling what was found"):
+                await self._record_found(catalogue, plan, change)
+                await self._notifying.tell([each.id for each in subscriptions], catalogue)
             return change
 
     async def _record_found(self, catalogue: Catalogue, plan: Plan, change: Change) -> None:
@@ -182,7 +190,8 @@ class Watching:
         kept = []
         for each in watched:
             if each.date_to is not None and each.date_to < first:
-                await self._clean_up(catalogue, each)
+                with carrying_on(_log, "cleaning up"):
+                    await self._clean_up(catalogue, each)
             else:
                 kept.append(each)
         return kept

@@ -38,11 +38,23 @@ def main(given: Sequence[str] | None = None) -> int:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="termin-bot-demo-")))
         else:
             folder = arguments.data
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                is_empty = not any(folder.iterdir())
+            except OSError as error:
+                return _refuse(f"--data: {folder}: {error.strerror}")
+            if not is_empty:
                 return _refuse(f"--data: {folder} is not empty, and old events would be counted again")
+        if arguments.summary is not None:
+            try:
+                arguments.summary.open("a").close()  # a minute of play must not end in a path that cannot be
+            except OSError as error:
+                return _refuse(f"--summary: {arguments.summary}: {error.strerror}")
         options = Options(folder=folder, citizens=arguments.citizens, seed=arguments.seed, outage=arguments.outage)
-        umami = choose(folder / INBOX, arguments.port)
+        try:
+            umami = choose(folder / INBOX, arguments.port)
+        except UmamiExporterError as error:
+            return _refuse(str(error))
         if arguments.outage and isinstance(umami, NamedUmami):
             return _refuse("--outage: the Umami that UMAMI_ENDPOINT names is not ours to stop")
         try:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from termin_bot import buttons
+from termin_bot import buttons, callback_data
 
 if TYPE_CHECKING:
     from .city import SimulatedCity
@@ -177,7 +177,7 @@ class Citizen:
 
 
 def _fits(shown: "Button", wish: Wish) -> bool:
-    meant = None if shown.data is None else buttons.parse(shown.data)
+    meant = None if shown.data is None else callback_data.parse(shown.data)
     if meant is None:
         return False
     return isinstance(meant, wish) if isinstance(wish, type) else wish(meant)

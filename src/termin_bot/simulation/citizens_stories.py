@@ -11,22 +11,24 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from termin_bot.buttons import (
-    Book,
-    CancelBooking,
-    ConfirmBooking,
     DatesPreset,
     DatesTarget,
     Menu,
     PickOffice,
     PickService,
-    PickTime,
     RemoveSubscription,
     ServicePage,
-    SkipQuestion,
     StopConfirm,
     StopKeep,
-    encode,
 )
+from termin_bot.buttons_booking import (
+    Book,
+    CancelBooking,
+    ConfirmBooking,
+    PickTime,
+    SkipQuestion,
+)
+from termin_bot.callback_data import encode
 from termin_bot.munich import BERLIN
 
 from .citizens import Citizen, Place

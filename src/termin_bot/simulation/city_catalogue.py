@@ -2,6 +2,7 @@
 # ruff: noqa: RUF001  the city writes its names with en dashes
 
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any, Final
 
 Json = dict[str, Any]
@@ -12,10 +13,45 @@ SERVICE_POINT: Final = "Servicestelle für Zuwanderung und Einbürgerung"
 CITIZENS_OFFICES: Final = (102522, 102523, 102524, 102526, 54261, 10489)
 """Offices that all offer the same three services."""
 
+_LARGE_OFFICES: Final = 78
+_CAPTCHA_OFFICES: Final = 5
+_OFFICES_OF_SERVICES: Final = (1,) * 124 + (12,) * 6 + (6,) * 8 + (5,) * 6 + (3,) * 8 + (2,) * 4
+
 
 def build_catalogue() -> Json:
     """Return a fresh copy of the catalogue, as offices-and-services sends it."""
     return {"offices": _offices(), "services": _services(), "relations": _relations()}
+
+
+def build_large_catalogue() -> Json:
+    """
+    Return a catalogue as large as the real one: 156 services, 78 offices, 306 relations.
+
+    124 services have one office, the others up to twelve; five offices want a captcha. Names and ids are made up.
+    """
+    offices = [
+        _office(
+            20_001 + number,
+            f"Dienststelle {number + 1}",
+            RUPPERTSTRASSE,
+            _scope(
+                1001 + number,
+                20_001 + number,
+                f"Dienststelle {number + 1}",
+                f"KVR-{number + 1}",
+                f"D{number + 1}",
+                captchaActivatedRequired=number < _CAPTCHA_OFFICES,
+            ),
+        )
+        for number in range(_LARGE_OFFICES)
+    ]
+    services, relations, turn = [], [], count()
+    for number, offering in enumerate(_OFFICES_OF_SERVICES):
+        services.append(_service(9_000_001 + number, f"Dienstleistung {number + 1}"))
+        relations += [
+            _relation(9_000_001 + number, 20_001 + next(turn) % _LARGE_OFFICES, public=True) for _ in range(offering)
+        ]
+    return {"offices": offices, "services": services, "relations": relations}
 
 
 def _services() -> list[Json]:

@@ -95,6 +95,8 @@ class RateCounter:
     def __init__(self, clock: Callable[[], float], rule: RateRule, limit: int) -> None:
         self.rule: RateRule = rule
         self.limit = limit
+        self.refused = 0
+        """How many requests were one too many."""
         self._clock = clock
         self._counts: defaultdict[str, int] = defaultdict(int)
         self._ends: defaultdict[str, float] = defaultdict(float)
@@ -105,6 +107,7 @@ class RateCounter:
         if now >= self._ends[ip]:
             self._counts[ip] = 0
         if self.rule != "off" and self._counts[ip] >= self.limit:
+            self.refused += 1
             return None
         if self._counts[ip] == 0 or self.rule == "renewing":
             self._ends[ip] = now + RATE_SECONDS

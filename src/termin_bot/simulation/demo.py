@@ -140,6 +140,7 @@ async def perform(options: Options, umami: Umami, screen: Screen, watch: Watch) 
             lost=lost,
             bookings=durations(watch.booking_ms),
             seconds=time.monotonic() - began,
+            tally=watch.tally.as_json(),
         ),
         is_sending=telemetry.pipeline is not None,
         troubles=tuple(watch.troubles),

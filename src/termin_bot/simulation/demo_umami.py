@@ -5,9 +5,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from otel_umami_exporter import SettingsError
 from otel_umami_exporter.dashboards.journal import Address
 from otel_umami_exporter.dashboards.provision import provision
 from otel_umami_exporter.inbox import Inbox
+from otel_umami_exporter.umami import split_credentials
 from termin_bot.dashboards import DASHBOARDS
 
 from .demo_books import Arrived
@@ -117,7 +119,7 @@ class NamedUmami:
     def __init__(self, endpoint: str, website_id: str) -> None:
         self.endpoint: Final = endpoint
         self.website_id: Final = website_id
-        self.page: Final = f"{endpoint}/websites/{website_id}"
+        self.page: Final = f"{split_credentials(endpoint)[0]}/websites/{website_id}"  # it is shown
 
     def __enter__(self) -> Self:
         return self
@@ -141,6 +143,15 @@ class NamedUmami:
 
 
 def choose(database: str | Path, port: int) -> OwnInbox | NamedUmami:
-    """Return the Umami that the environment names; an inbox of our own when it names none."""
+    """
+    Return the Umami that the environment names; an inbox of our own when it names none.
+
+    Raises:
+        SettingsError: it names one by half.
+    """
     endpoint, website_id = os.environ.get("UMAMI_ENDPOINT"), os.environ.get("UMAMI_WEBSITE_ID")
-    return NamedUmami(endpoint.rstrip("/"), website_id) if endpoint and website_id else OwnInbox(database, port)
+    if endpoint and website_id:
+        return NamedUmami(endpoint.rstrip("/"), website_id)
+    if endpoint or website_id:
+        raise SettingsError(f"{'UMAMI_WEBSITE_ID' if endpoint else 'UMAMI_ENDPOINT'}: it is missing beside the other")
+    return OwnInbox(database, port)

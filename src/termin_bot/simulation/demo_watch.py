@@ -16,6 +16,7 @@ from termin_bot.events import TAXONOMY, BookingCompleted
 from termin_bot.operations import OPERATIONS
 from termin_bot.tracing import ERROR_TYPE, VISITOR
 
+from .demo_tally import Tally
 from .telegram_bell import Bell
 
 _MS: Final = 1_000_000
@@ -32,7 +33,7 @@ class Watch(SpanProcessor):
     """
 
     def __init__(self) -> None:
-        self.events: Counter[str] = Counter()
+        self.tally = Tally()
         self.views = 0
         self.visitors: set[str] = set()
         self.booking_ms: list[int] = []
@@ -43,6 +44,11 @@ class Watch(SpanProcessor):
         self._updates_sent = 0
         self._updates_done = 0
         self._tolerant = 0
+
+    @property
+    def events(self) -> Counter[str]:
+        """How often each event was recorded."""
+        return self.tally.events
 
     # -- what the simulation says
 
@@ -95,7 +101,7 @@ class Watch(SpanProcessor):
         attributes = span.attributes or {}
         for event in span.events:
             if event.name in _EVENT_NAMES:
-                self.events[event.name] += 1
+                self.tally.count(event.name, event.attributes or {})
             if event.name == BookingCompleted.name and span.start_time is not None:
                 self.booking_ms.append((event.timestamp - span.start_time) // _MS)
         if span.kind is SpanKind.CONSUMER:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,11 @@ class Durations:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The counts of a run. The same seed and number of citizens give the same `counts`."""
+    """
+    The counts of a run. The same seed and number of citizens give the same `counts`.
+
+    *tally* is what boards show of them: people by event, and events and people by value.
+    """
 
     citizens: int
     seed: int
@@ -31,6 +35,7 @@ class Summary:
     lost: int
     bookings: Durations | None
     seconds: float
+    tally: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -47,7 +52,7 @@ class Summary:
     def write(self, path: Path) -> None:
         """Write the summary as JSON."""
         took = None if self.bookings is None else {"median": self.bookings.median, "p90": self.bookings.p90}
-        content = self.counts | {"booking_duration_ms": took, "seconds": round(self.seconds, 1)}
+        content = self.counts | dict(self.tally) | {"booking_duration_ms": took, "seconds": round(self.seconds, 1)}
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def table(self, order: Sequence[str]) -> Table:

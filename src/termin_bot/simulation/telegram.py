@@ -9,7 +9,7 @@ It checks what Telegram checks, loses nothing that was not acknowledged, and fai
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from .telegram_chat import Button, Chat, ChatMessage, Document, Notice, Press
 from .telegram_faults import ConnectionDropped, Faults
 from .telegram_methods import BotApi
 from .telegram_person import CannotWrite, NoSuchButton, Person
+from .telegram_webhook import Delivery
 from .telegram_wire import ApiError, JsonDict, read_params
 from .telegram_world import BotIdentity, World, menu_key
 
@@ -62,7 +63,8 @@ class SimulatedTelegram:
     """
     Telegram for one bot and any number of people, in one event loop.
 
-    *clock* gives the dates written on messages, in seconds since the epoch; long polls wait in real time.
+    *clock* gives the dates written on messages, in seconds since the epoch; long polls wait in real time, and so does
+    the redelivery to a webhook, *redeliver_seconds* after its first refusal.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class SimulatedTelegram:
         clock: Callable[[], float] = time.time,
         bot_name: str = "Munich Appointments",
         bot_username: str = "munich_termin_bot",
+        redeliver_seconds: float = 1.0,
     ) -> None:
         self.token = token
         self.requests: list[BotRequest] = []
@@ -79,8 +82,10 @@ class SimulatedTelegram:
         self._world = World(BotIdentity(int(number) if number.isdecimal() else 1, bot_name, bot_username), clock)
         self._api = BotApi(self._world)
         self._faults = Faults()
+        self._delivery = Delivery(self._world.updates, self._world.bell, first_pause=redeliver_seconds)
         self._people: dict[int, Person] = {}
         self._under_way = 0
+        self._dones: list[Callable[[], Awaitable[object]]] = []
         self.app = Starlette(routes=[Route("/bot{token}/{method}", self._answer, methods=["GET", "POST"])])
 
     def __repr__(self) -> str:
@@ -96,13 +101,32 @@ class SimulatedTelegram:
         A pending long poll is answered when the block ends. It can be served again: nothing is forgotten.
         """
         try:
-            async with serve(self._app_for_tcp, port) as url:
+            async with self.delivering(), serve(self._app_for_tcp, port) as url:
                 try:
                     yield url
                 finally:
                     self._world.updates.close()  # First, so that no long poll holds the server up.
         finally:
             self._world.updates.open()
+
+    @contextlib.asynccontextmanager
+    async def delivering(self) -> AsyncGenerator[None]:
+        """Bring updates to the webhook that the bot sets, over HTTP, while the block runs; `serve` does so too."""
+        running = asyncio.create_task(self._delivery.run(), name="simulated webhook delivery")
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    def route(self, public: str, *backends: str) -> None:
+        """Let webhook calls below *public* arrive at *backends* in turn, as the operator's load balancer would."""
+        self._delivery.route(public, *backends)
+
+    @property
+    def posted(self) -> int:
+        """How many times an update was posted to a webhook, repetitions included."""
+        return self._delivery.posted
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Return a transport for httpx clients in this loop that want no network; any host name will do."""
@@ -146,24 +170,38 @@ class SimulatedTelegram:
         """Return how many updates the bot has not acknowledged by a later offset."""
         return self._world.updates.pending
 
+    @contextlib.contextmanager
+    def knowing(self, done: Callable[[], Awaitable[object]]) -> Iterator[None]:
+        """Have `settled` ask a bot in this process: *done* returns when it has handled all that it took."""
+        self._dones.append(done)
+        try:
+            yield
+        finally:
+            self._dones.remove(done)
+
     async def settled(
         self,
         timeout: float = 10.0,  # noqa: ASYNC109  the caller's limit, kept by Bell
         *,
-        patience: float = 1.0,
+        patience: float | None = None,
         quiet: float = 0.02,
     ) -> bool:
         """
-        Wait until the bot has acknowledged every update and, as far as can be seen from here, reacted to it.
+        Wait until the bot has acknowledged every update and is done with it.
 
-        A message counts as reacted to at the next call for its chat, a press at its answer, and then nothing
-        may happen for *quiet* seconds. All that is awaited for *patience* seconds; returns whether it came about.
+        A bot that is known (`knowing`) says so itself, within *patience* (15) seconds. Of others only the signs are
+        seen: a message counts as reacted to at the next call for its chat, a press at its answer, and then nothing may
+        happen for *quiet* seconds, all within *patience* (1) seconds. Returns whether it came about.
         Raises TimeoutError if updates are still unacknowledged after *timeout* seconds.
         """
         updates, bell = self._world.updates, self._world.bell
         await bell.until(lambda: not updates.pending, timeout)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout((15.0 if self._dones else 1.0) if patience is None else patience):
+                for done in self._dones:
+                    await done()
+                if self._dones:
+                    return True
                 await bell.until(lambda: not updates.unanswered and not self._under_way, None)
                 await bell.until_silent(quiet)
         return not updates.pending and not updates.unanswered and not self._under_way

@@ -7,6 +7,7 @@ from typing import Any
 
 from .telegram_chat import Chat, ChatMessage, Document, Keyboard, Notice, Standing, read_keyboard
 from .telegram_html import parse_html, trimmed
+from .telegram_webhook import DEFAULT_CONNECTIONS, Hook, hook_as_json
 from .telegram_wire import ApiError, JsonDict, Params, bad_request
 from .telegram_world import MAX_TEXT, World, chat_key, menu_key, press_key
 
@@ -14,8 +15,10 @@ MAX_CAPTION = 1024
 MAX_NOTICE = 200
 MAX_DELETABLE_SECONDS = 48 * 3600
 MAX_COMMANDS = 100
+MAX_CONNECTIONS = 100
 
 _CHAT_ID = re.compile(r"-?[0-9]{1,20}")
+_HOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _COMMAND_NAME = re.compile(r"[a-z0-9_]{1,32}")
 _MAX_COMMAND_DESCRIPTION = 256
 _MAX_LONG_POLL_SECONDS = 50
@@ -80,16 +83,22 @@ class BotApi:
         }
 
     async def _set_webhook(self, params: Params) -> bool:
-        url = params.text("url")
-        if url and not url.startswith("https://"):
+        url, secret = params.text("url"), params.text("secret_token")
+        # Plain HTTP on loopback is what a Bot API server of one's own takes.
+        if url and not url.startswith(("https://", "http://127.0.0.1:")):
             raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
-        return self._hook(url, params)
+        if secret and not _HOOK_SECRET.fullmatch(secret):
+            raise bad_request("secret token contains unallowed characters")
+        connections = params.integer("max_connections") or DEFAULT_CONNECTIONS
+        if not 1 <= connections <= MAX_CONNECTIONS:
+            raise bad_request("max_connections must be between 1 and 100")
+        return self._hang(Hook(url, secret, connections) if url else None, params)
 
     async def _delete_webhook(self, params: Params) -> bool:
-        return self._hook("", params)
+        return self._hang(None, params)
 
-    def _hook(self, url: str, params: Params) -> bool:
-        self._world.updates.webhook_url = url
+    def _hang(self, hook: Hook | None, params: Params) -> bool:
+        self._world.updates.hang(hook)
         self._world.updates.allow(params.json("allowed_updates"))
         if params.flag("drop_pending_updates"):
             self._world.updates.discard()
@@ -97,7 +106,8 @@ class BotApi:
 
     async def _get_webhook_info(self, _params: Params) -> JsonDict:
         updates = self._world.updates
-        return {"url": updates.webhook_url, "has_custom_certificate": False, "pending_update_count": updates.pending}
+        hook = updates.hook if isinstance(updates.hook, Hook) else None
+        return hook_as_json(hook, updates.allowed, updates.pending)
 
     async def _get_updates(self, params: Params) -> list[JsonDict]:
         updates = self._world.updates

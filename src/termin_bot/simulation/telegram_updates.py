@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 from .telegram_bell import Bell
 from .telegram_wire import ApiError, JsonDict
@@ -12,11 +14,18 @@ from .telegram_wire import ApiError, JsonDict
 MAX_BATCH = 100
 
 
+class Hooked(Protocol):
+    """A webhook, as far as the queue cares."""
+
+    url: str
+
+
 @dataclass
-class _Waiting:
-    """One update that the bot has not acknowledged."""
+class Waiting:
+    """One update that the bot has not acknowledged, and whose it is."""
 
     update_id: int
+    person: int = field(repr=False)
     body: JsonDict = field(repr=False)
 
 
@@ -25,20 +34,36 @@ class UpdateQueue:
     Updates in order, kept until the bot acknowledges them.
 
         put ──► waiting ──poll──► waiting, seen by the bot ──poll with a higher offset──► gone
+                        ──POST──► waiting, seen by the bot ──answered with 2xx──────────► gone
 
     A bot that dies in between gets the same updates again.
     """
 
-    def __init__(self, bell: Bell, *, first_id: int) -> None:
+    def __init__(self, bell: Bell, *, first_id: int, clock: Callable[[], float]) -> None:
         self._bell = bell
+        self._clock = clock
         self._next_id = first_id
-        self._waiting: deque[_Waiting] = deque()
-        self._handed_out = first_id - 1
+        self._waiting: deque[Waiting] = deque()
+        self._unseen: set[int] = set()
         self._expected: dict[str, list[int]] = {}  # who waits for a reaction -> to which updates
         self._allowed: frozenset[str] = frozenset()
         self._newest_poll = 0
         self._closing = False
-        self.webhook_url = ""
+        self.hook: Hooked | None = None
+
+    @property
+    def waiting(self) -> Iterable[Waiting]:
+        """What the bot has not acknowledged, oldest first."""
+        return self._waiting
+
+    @property
+    def allowed(self) -> list[str]:
+        """The kinds that the bot asked for; empty is all."""
+        return sorted(self._allowed)
+
+    def now(self) -> int:
+        """Return the date Telegram would write now."""
+        return int(self._clock())
 
     @property
     def pending(self) -> int:
@@ -56,7 +81,9 @@ class UpdateQueue:
             return
         update_id = self._next_id
         self._next_id += 1
-        self._waiting.append(_Waiting(update_id, {"update_id": update_id, kind: content}))
+        body = {"update_id": update_id, kind: content}
+        self._waiting.append(Waiting(update_id, content["from"]["id"], body))
+        self._unseen.add(update_id)
         if answer_key is not None:
             self._expected.setdefault(answer_key, []).append(update_id)
         self._bell.ring()
@@ -64,7 +91,7 @@ class UpdateQueue:
     def answered(self, key: str) -> None:
         """Note that the bot reacted to what it has seen under *key*."""
         expected = self._expected.pop(key, [])
-        unseen = [update_id for update_id in expected if update_id > self._handed_out]
+        unseen = [update_id for update_id in expected if update_id in self._unseen]
         if unseen:
             self._expected[key] = unseen
         if len(unseen) != len(expected):
@@ -78,8 +105,23 @@ class UpdateQueue:
     def discard(self) -> None:
         """Drop everything that waits, as drop_pending_updates asks."""
         self._waiting.clear()
+        self._unseen.clear()
         self._expected.clear()
         self._bell.ring()
+
+    def hang(self, hook: Hooked | None) -> None:
+        """Set the webhook, or take it away; a long poll under way ends."""
+        self.hook = hook
+        self._bell.ring()
+
+    def hand_out(self, update: Waiting) -> None:
+        """Note that the bot sees an update."""
+        self._unseen.discard(update.update_id)
+
+    def taken(self, update: Waiting) -> None:
+        """Note that the bot acknowledged an update that was brought to it."""
+        if update in self._waiting:
+            self._waiting.remove(update)
 
     async def poll(self, *, offset: int, limit: int, seconds: float) -> list[JsonDict]:
         """
@@ -87,7 +129,7 @@ class UpdateQueue:
 
         Raises ApiError 409 while a webhook is set, and in a poll that a newer one supersedes.
         """
-        if self.webhook_url:
+        if self.hook is not None:
             raise ApiError(
                 409,
                 "Conflict: can't use getUpdates method while webhook is active; "
@@ -98,18 +140,22 @@ class UpdateQueue:
         ticket = self._newest_poll
         self._bell.ring()  # Wakes a poll that this one supersedes.
         with contextlib.suppress(TimeoutError):
-            await self._bell.until(lambda: self._waiting or self._closing or ticket != self._newest_poll, seconds)
+            await self._bell.until(
+                lambda: self._waiting or self._closing or self.hook or ticket != self._newest_poll, seconds
+            )
+        if self.hook is not None:
+            raise ApiError(409, "Conflict: terminated by setWebhook request")
         if ticket != self._newest_poll:
             raise ApiError(
                 409,
                 "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
             )
-        batch = [waiting.body for waiting in islice(self._waiting, min(max(limit, 1), MAX_BATCH))]
-        if batch:
-            self._handed_out = max(self._handed_out, batch[-1]["update_id"])
-        elif self._closing:
+        batch = list(islice(self._waiting, min(max(limit, 1), MAX_BATCH)))
+        for waiting in batch:
+            self.hand_out(waiting)
+        if self._closing and not batch:
             await asyncio.sleep(0)  # A client that asks again at once lets the server close meanwhile.
-        return batch
+        return [waiting.body for waiting in batch]
 
     def close(self) -> None:
         """End the pending poll, and let none wait until the queue is opened again."""
@@ -124,7 +170,7 @@ class UpdateQueue:
         before = len(self._waiting)
         if offset < 0:
             while len(self._waiting) > -offset:
-                self._waiting.popleft()
+                self.hand_out(self._waiting.popleft())
         else:
             while self._waiting and self._waiting[0].update_id < offset:
                 self._waiting.popleft()

@@ -35,7 +35,7 @@ class World:
         self.bot = bot
         self.clock = clock
         self.bell = Bell()
-        self.updates = UpdateQueue(self.bell, first_id=_FIRST_UPDATE)
+        self.updates = UpdateQueue(self.bell, first_id=_FIRST_UPDATE, clock=clock)
         self.chats: dict[int, Chat] = {}
         self.presses: dict[str, Press] = {}
         self.documents: dict[str, Document] = {}

@@ -14,7 +14,13 @@ from termin_bot.storage.tables import (
     Table,
     ToldSlot,
 )
-from termin_bot.storage.trouble import StorageAwayError, StorageError, StorageFullError, StorageReadOnlyError
+from termin_bot.storage.trouble import (
+    StorageAwayError,
+    StorageError,
+    StorageFullError,
+    StorageReadOnlyError,
+    StorageUnusableError,
+)
 
 __all__ = [
     "ANY_OFFICE",
@@ -30,6 +36,7 @@ __all__ = [
     "StorageError",
     "StorageFullError",
     "StorageReadOnlyError",
+    "StorageUnusableError",
     "Subscription",
     "Table",
     "ToldSlot",

@@ -8,16 +8,18 @@ from typing import Any, Final, Self
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from sqlalchemy import URL, Connection, event, func, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from termin_bot.storage.repositories import Appointments, Bookings, People, Slots, Subscriptions
 from termin_bot.storage.sealing import Vault, give_vault, keys_beside
 from termin_bot.storage.sharing import Arrivals, Instances, SharedThings
-from termin_bot.storage.trouble import StorageError, trouble_of
+from termin_bot.storage.trouble import StorageAwayError, StorageError, StorageUnusableError, trouble_of
 from termin_bot.tracing import mark_failed, tracer
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -114,6 +116,9 @@ class Database:
     Args:
         url: an SQLAlchemy URL, asynchronous or `postgresql://`.
         keys: for what is sealed, newest first; without any, the key that lies beside the SQLite file.
+    Raises:
+        StorageUnusableError: the file cannot be made.
+        StorageError: nothing can be written there.
 
     """
 
@@ -123,7 +128,7 @@ class Database:
         file: Path | None = None
         if self._is_sqlite and parsed.database and parsed.database != ":memory:":
             file = Path(parsed.database.removeprefix("file:").partition("?")[0])
-            with _clearly():
+            with _opening(self._is_sqlite):
                 file.parent.mkdir(parents=True, exist_ok=True)
         # hide_parameters: an error must not show what a person typed.
         # One connection to SQLite: it lets one writer in at a time anyway, and here they wait in turn, at no cost.
@@ -132,8 +137,9 @@ class Database:
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
-        with _clearly():
-            give_vault(self._engine.sync_engine.dialect, Vault(keys or keys_beside(file)))
+        with _opening(self._is_sqlite):
+            found = keys or keys_beside(file)
+        give_vault(self._engine.sync_engine.dialect, Vault(found))
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     def work(self) -> UnitOfWork:
@@ -145,9 +151,10 @@ class Database:
         Bring the schema up to date, one instance after the other.
 
         Raises:
-            StorageError: the database cannot be reached, or nothing can be written there.
+            StorageUnusableError: it cannot be opened, or a newer version of the bot wrote it.
+            StorageError: it cannot be reached, or nothing can be written there.
         """
-        with _clearly():
+        with _opening(self._is_sqlite):
             async with self._engine.begin() as connection:
                 if self.is_shared:
                     await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
@@ -188,15 +195,18 @@ def asynchronous(url: str) -> URL:
 
 
 @contextmanager
-def _clearly() -> Iterator[None]:
-    """Say what is wrong with the database in words for the operator."""
+def _opening(is_file: bool) -> Iterator[None]:  # noqa: FBT001  the one fact about the URL
+    """Tell a database that may be back soon from a DATABASE_URL that cannot be right."""
     try:
         yield
-    except Exception as error:
+    except CommandError as error:
+        raise StorageUnusableError("a newer version of the bot wrote this database") from error
+    except (OSError, SQLAlchemyError) as error:
         trouble = trouble_of(error)
-        if trouble is None:
-            raise
-        raise trouble from None
+        if trouble is None or (is_file and isinstance(trouble, StorageAwayError)):
+            why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+            trouble = StorageUnusableError(f"the database cannot be opened ({why})")
+        raise trouble from error
 
 
 def _upgrade(connection: Connection) -> None:

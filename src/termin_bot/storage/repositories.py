@@ -132,6 +132,16 @@ class Slots:
         query = select(ToldSlot.slot_id).where(ToldSlot.subscription_id == subscription_id)
         return frozenset((await self._session.scalars(query)).all())
 
+    async def told_of(self, subscription_id: int) -> Sequence[tuple[ToldSlot, SlotRow]]:
+        """Return what a subscription's person was told, with the slots, the earliest news first."""
+        query = (
+            select(ToldSlot, SlotRow)
+            .join(SlotRow, SlotRow.id == ToldSlot.slot_id)
+            .where(ToldSlot.subscription_id == subscription_id)
+            .order_by(ToldSlot.told_at, SlotRow.start)
+        )
+        return [(row[0], row[1]) for row in (await self._session.execute(query)).all()]
+
     def tell(self, subscription_id: int, slot_ids: Iterable[int], message_id: int, now: float) -> None:
         """Note that Telegram accepted a message about these slots."""
         self._session.add_all(

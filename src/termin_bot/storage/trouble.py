@@ -42,6 +42,13 @@ class StorageReadOnlyError(StorageError):
         super().__init__("DATABASE_URL: the database can be read but not written; look at the file's owner and mode")
 
 
+class StorageUnusableError(StorageError):
+    """What DATABASE_URL names is no database of this bot: nothing gets better before somebody changes that."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"DATABASE_URL: {why}")
+
+
 def trouble_of(error: BaseException) -> StorageError | None:
     """Return what is wrong with the database, None when *error* is about something else."""
     if isinstance(error, StorageError):

@@ -1,0 +1,70 @@
+"""The real process, `python telegram_bot.py`, against a simulated Telegram on loopback."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from termin_bot.simulation.telegram import DEMO_TOKEN, SimulatedTelegram
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "http://127.0.0.1:9"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class Running:
+    """A process, and what it said once it ended."""
+
+    process: asyncio.subprocess.Process
+    telegram: SimulatedTelegram
+    out: str = ""
+    err: str = ""
+
+    async def stop(self) -> None:
+        """Send SIGTERM, and read everything."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            out, err = await self.process.communicate()
+        self.out, self.err = out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def running(folder: Path, **environment: str) -> AsyncIterator[Running]:
+    """Run the bot, with these variables, until the block ends."""
+    telegram = SimulatedTelegram()
+    async with telegram.serve() as url:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "telegram_bot.py"),
+            env={
+                "PATH": os.environ["PATH"],
+                "TELEGRAM_BOT_TOKEN": DEMO_TOKEN,
+                "TELEGRAM_BASE_URL": url,
+                "MUNICH_BASE_URL": f"{NOWHERE}/api",
+                "OTEL_TRACES_EXPORTER": "none",
+                "ANALYTICS_ENABLED": "false",
+                **environment,
+            },
+            cwd=folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        bot = Running(process, telegram)
+        try:
+            yield bot
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
