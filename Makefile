@@ -6,7 +6,7 @@ PEERS := .cache/bench
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium clean stack-tools test-stack test-umami bench bench-guard
+.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium postgresql clean stack-tools test-stack test-umami bench bench-guard
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -35,11 +35,14 @@ inbox: $(VENV)/.demo  ## run the local stand-in for Umami
 chromium:
 	@scripts/chromium.sh
 
-test: $(VENV)/.dev chromium  ## set up what tests need, and run them
+postgresql:
+	@scripts/postgres.sh install
+
+test: $(VENV)/.dev chromium postgresql  ## set up what tests need, and run them; the bot's on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest $(ARGS)
 
-test-endurance: $(VENV)/.dev  ## kill, fork, cut off and fuzz the library for some minutes
-	$(BIN)/python -m pytest -m endurance tests/endurance $(ARGS)
+test-endurance: $(VENV)/.dev postgresql  ## kill, fork, cut off and fuzz the library and the bot for some minutes
+	$(BIN)/python -m pytest -m endurance tests/endurance tests/bot $(ARGS)
 	HYPOTHESIS_PROFILE=ci $(BIN)/python -m pytest tests/exporter/test_any_span_inbox.py
 
 wheel-test: $(VENV)/.dev  ## the library's tests from its wheel: no checkout, no bot, no extras

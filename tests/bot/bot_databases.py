@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # it has no types of its own
 from bot_world import KEY
 from sqlalchemy import make_url, text
 
