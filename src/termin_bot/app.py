@@ -48,7 +48,7 @@ from termin_bot.services.polling import Poller
 from termin_bot.services.readiness import Readiness
 from termin_bot.services.reporting import Delivery, DeliveryWatch, Reporting
 from termin_bot.services.retention import Retention
-from termin_bot.services.sharing import Instance, SharedBoard
+from termin_bot.services.sharing import Bulletin, Instance, SharedBoard
 from termin_bot.services.submitting import Submitting
 from termin_bot.services.subscriptions import Subscriptions
 from termin_bot.services.sweeping import Sweeper
@@ -99,6 +99,8 @@ def build(
     database = Database(settings.database_url, keys=settings.sealing_keys)
     instance = Instance(database.work, clock, lease_seconds=settings.lease_seconds, shared=database.is_shared)
     patience = Patience(database.is_alive)
+    board = SharedBoard(database.work, clock, instance)
+    bulletin = Bulletin(board)
     observer = RecordingObserver(clock)
     city = MunichClient(
         user_agent=user_agent(settings.munich_contact),
@@ -106,7 +108,7 @@ def build(
         captcha_mode=settings.munich_captcha,
         solver=captcha_solver,
         observer=observer,
-        board=SharedBoard(database.work, clock, instance),
+        board=board,
         transport=munich_transport,
         clock=clock,
         sleep=sleep,
@@ -152,6 +154,7 @@ def build(
         people=people,
         messenger=messenger,
         gauge=gauge,
+        bulletin=bulletin,
         clock=clock,
         captcha_mode=settings.munich_captcha,
         operators=settings.admin_ids,
@@ -194,6 +197,7 @@ def build(
             work=database.work,
             subscriptions=subscriptions,
             gauge=gauge,
+            bulletin=bulletin,
             checked_at=watching.checked_at,
             answered_at=lambda: observer.answered_at,
             captcha=lambda: observer.captcha,

@@ -30,6 +30,8 @@ from termin_bot.services.watching import Watching
 from termin_bot.storage import Database, StorageError
 
 _log: Final = logging.getLogger(__name__)
+LEAVE_SECONDS: Final = 2.0
+"""How long a stop may take for saying goodbye to a database that may be away."""
 
 PtbApplication = Application[Any, Any, Any, Any, Any, Any]
 Sleep = Callable[[float], Awaitable[object]]
@@ -191,8 +193,9 @@ class Bot:
             await self.application.shutdown()
         await self._patience.close()
         await self._city.aclose()
-        with suppress(StorageError):  # then it counts as dead a little later
-            await self._instance.leave()
+        with suppress(StorageError, TimeoutError):  # then it counts as dead a little later
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._instance.leave()
         await self.database.close()  # Last: everything above may still write.
         if self._health is not None:
             await self._health.stop()

@@ -1,5 +1,6 @@
 """PostgreSQL for the tests: one server a run, one database a test, made from a template that is migrated already."""
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -46,6 +47,17 @@ async def execute(url: str, *statements: str) -> None:
     try:
         for each in statements:
             await connection.execute(each)
+    finally:
+        await connection.close()
+
+
+async def all_handled(url: str) -> None:
+    """Wait until every update that was written down is handled."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(60):
+            while await connection.fetchval("SELECT count(*) FROM arrival WHERE handled_at IS NULL"):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
     finally:
         await connection.close()
 

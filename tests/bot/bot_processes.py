@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot_world import EAT, KEY, settings_for
@@ -28,16 +28,19 @@ class Town:
     city: SimulatedCity
     environment: dict[str, str]
     folder: Path
+    started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def start(self, **more: str) -> asyncio.subprocess.Process:
         """Start the bot."""
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(ROOT / "telegram_bot.py"),
             env=self.environment | more,
             cwd=self.folder,
             stderr=asyncio.subprocess.PIPE,
         )
+        self.started.append(process)
+        return process
 
     async def settle(self, size: int) -> list[Person]:
         """Return people who have watched one service for long."""
@@ -73,7 +76,14 @@ async def town(folder: Path) -> AsyncIterator[Town]:
             "ANALYTICS_ENABLED": "false",
             "OTEL_TRACES_EXPORTER": "none",
         }
-        yield Town(telegram, city, environment, folder)
+        made = Town(telegram, city, environment, folder)
+        try:
+            yield made
+        finally:
+            for process in made.started:
+                if process.returncode is None:
+                    process.kill()
+                    await process.communicate()
 
 
 def _row(telegram_id: int) -> PersonRow:

@@ -91,8 +91,10 @@ async def test_one_instance_does_the_rounds_and_nobody_is_told_twice(world: Worl
 async def test_an_instance_that_stops_leaves_everything_at_once(world: World) -> None:
     """Nobody waits for a lease of somebody who said goodbye."""
     async with instances(world) as (_, (first, second)):
-        await watchers(world, 1)
+        (anna,) = await watchers(world, 1)
         await first.watch_once()
+        for _ in range(2):  # either instance answers, and only the first one has looked
+            assert "checked 0 s ago" in await world.say(anna, "/status")
         before = _asked(world)
         await first.stop()
         await second.watch_once()

@@ -10,6 +10,7 @@ from termin_bot.services.health import HealthGauge
 from termin_bot.services.observing import CaptchaRecord
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
+from termin_bot.services.sharing import Bulletin
 from termin_bot.services.subscriptions import Subscriptions, Watched
 from termin_bot.tracing import carrying_on, traced
 
@@ -98,6 +99,7 @@ class Reporting:
         work: Work,
         subscriptions: Subscriptions,
         gauge: HealthGauge,
+        bulletin: Bulletin,
         checked_at: Callable[[int], float | None],
         answered_at: Callable[[], float | None],
         captcha: Callable[[], CaptchaRecord | None],
@@ -108,6 +110,7 @@ class Reporting:
         self._work = work
         self._subscriptions = subscriptions
         self._gauge = gauge
+        self._bulletin = bulletin
         self._checked_at = checked_at
         self._answered_at = answered_at
         self._captcha = captcha
@@ -119,15 +122,19 @@ class Reporting:
     async def status(self, visit: Visit) -> StatusReport:
         """Return how this person's subscriptions stand, also while the city does not answer at all."""
         mine = await self._subscriptions.mine(visit)
-        watching = tuple(WatchReport(watched=each, checked_at=self._checked_at(each.id)) for each in mine)
-        return StatusReport(now=self._clock(), watching=watching, blind_since=self._gauge.blind_since)
+        news = await self._bulletin.read()  # another instance may do the rounds
+        checked_at = self._checked_at if news is None else news.checked_at.get
+        watching = tuple(WatchReport(watched=each, checked_at=checked_at(each.id)) for each in mine)
+        blind_since = self._gauge.blind_since if news is None else news.blind_since
+        return StatusReport(now=self._clock(), watching=watching, blind_since=blind_since)
 
     @traced("service reporting.health")
     async def health(self) -> HealthReport:
         """Look at every part the bot stands on."""
+        news = await self._bulletin.read()
         return HealthReport(
             now=self._clock(),
-            blind_since=self._gauge.blind_since,
+            blind_since=self._gauge.blind_since if news is None else news.blind_since,
             city_at=self._answered_at(),
             captcha=self._captcha(),
             telegram_ok=await self._telegram_answers(),

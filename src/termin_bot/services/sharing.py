@@ -5,10 +5,13 @@ On a database that nobody else is at work on (SQLite) everything is this instanc
 """
 
 import asyncio
+import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 from termin_bot.services.clock import Clock
@@ -20,6 +23,7 @@ ROUNDS: Final = "rounds"
 """The lease for what is done in the background: checking, telling, deadlines, forgetting."""
 _BEATS_PER_LEASE: Final = 3
 _DEAD_SECONDS: Final = 3600.0
+_NEWS_SECONDS: Final = 86_400.0
 WAIT_SECONDS: Final = 0.5
 
 
@@ -155,3 +159,34 @@ class SharedBoard:
                 async with self._work() as work:
                     await work.shared.put(name, content, self._clock() + seconds)
                     await work.commit()
+
+
+@dataclass(frozen=True)
+class News:
+    """How the rounds stand, by whoever does them: when each subscription was looked at, and since when in vain."""
+
+    checked_at: Mapping[int, float]
+    blind_since: float | None
+
+
+class Bulletin:
+    """What the instance that does the rounds lets the others know, so that each can tell people how things stand."""
+
+    def __init__(self, board: SharedBoard) -> None:
+        self._board = board
+
+    async def post(self, news: News) -> None:
+        """Let the others know."""
+        by_moment: dict[float, list[int]] = defaultdict(list)  # few moments, many subscriptions
+        for subscription_id, at in news.checked_at.items():
+            by_moment[at].append(subscription_id)
+        content = json.dumps({"looks": list(by_moment.items()), "blind_since": news.blind_since})
+        await self._board.put(ROUNDS, content, _NEWS_SECONDS)
+
+    async def read(self) -> News | None:
+        """Return what is known; None when nobody has done a round lately, or nobody else could have."""
+        content = await self._board.get(ROUNDS)
+        if content is None:
+            return None
+        said = json.loads(content)
+        return News({each: at for at, ids in said["looks"] for each in ids}, said["blind_since"])

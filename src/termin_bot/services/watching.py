@@ -16,6 +16,7 @@ from termin_bot.services.notices import AddressRefused, CityBack, CityBlind, Dat
 from termin_bot.services.people import People
 from termin_bot.services.polling import Change, Plan, Poller
 from termin_bot.services.ports import Blocked, Messenger, Work
+from termin_bot.services.sharing import Bulletin, News
 from termin_bot.services.telling import Tells
 from termin_bot.storage import Subscription
 from termin_bot.tracing import carrying_on, mark_failed, place, root_span, span
@@ -40,6 +41,7 @@ class Watching:
         people: People,
         messenger: Messenger,
         gauge: HealthGauge,
+        bulletin: Bulletin,
         clock: Clock,
         captcha_mode: CaptchaMode,
         operators: Sequence[int] = (),
@@ -51,6 +53,7 @@ class Watching:
         self._people = people
         self._messenger = messenger
         self._gauge = gauge
+        self._bulletin = bulletin
         self._clock = clock
         self._captcha_mode = captcha_mode
         self._operators = operators
@@ -103,6 +106,7 @@ class Watching:
                 found += 0 if change is None else len(change.appeared)
             await self._forget_old_slots()
         await self._note_health(successful, failed)
+        await self._bulletin.post(News(self._checked_at, self._gauge.blind_since))
         record(
             AppointmentCheckBatch(
                 total_checks=successful + failed,
