@@ -227,20 +227,32 @@ async def test_a_restart_between_all_steps_keeps_the_place_and_the_time(world: W
 
 
 async def test_stop_in_the_middle_of_what_a_dead_bot_began(world: World) -> None:
-    """A booking that is being asked about when the person leaves ends once, as cancelled, and holds nothing."""
+    """Somebody leaves while the city is being asked about their booking: it ends once, as cancelled, and is free."""
     async with world.bot() as bot:
         anna = await reserved(world, bot)
         await world.say(anna, "Anna Canary")
         await world.say(anna, "canary.mail@example.org")
         async with bot.database.engine.begin() as connection:
             await connection.exec_driver_sql("UPDATE booking_session SET step = 'submitting'")
+    asking, gone = asyncio.Event(), asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        asking.set()
+        await gone.wait()
+
+    world.sleep = sleep
+    world.city.fail_with("appointment", "html", status=502)  # so that it is asked for again, after that sleep
     async with world.bot() as bot:
+        taking_up = asyncio.create_task(bot.sweep_once())
+        await asking.wait()
         await world.say(anna, "/stop")
-        await world.press(anna, "Yes, delete")
-        await bot.sweep_once()
+        assert "is deleted" in await world.press(anna, "Yes, delete")
+        gone.set()
+        await taking_up
     assert not world.events("booking_completed")
     assert world.only("booking_cancelled").properties["cancelled_at_step"] == "confirmation"
     assert [each.state for each in world.city.bookings()] == ["deleted"]
+    assert "is deleted" in anna.last.text
 
 
 def said(screen: Screen) -> str:
