@@ -94,7 +94,8 @@ stands by its name; what it takes are the arguments in code, and the environment
 ```
 
 That package builds only batch and simple processors, so the file opens the door of the *exporter*: spans that are
-sampled, some seconds after their end. `always_record` there needs the processor in code.
+sampled, some seconds after their end. `always_record` there needs the processor in code. The bot has it: where the file
+names `umami`, it puts its own processor there ([exporters.md](exporters.md)).
 """
 CLI: Final = "docs/cli.md"
 CLI_HEAD: Final = """# Commands
