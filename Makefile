@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium clean stack-tools test-stack test-umami
+.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium clean stack-tools test-stack test-umami bench-bot
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ test-stack: $(VENV)/.dev stack-tools  ## run the tests that need a real Collecto
 
 test-umami: $(VENV)/.dev  ## run the boards against a real Umami: UMAMI_ENDPOINT, UMAMI_USERNAME, UMAMI_PASSWORD
 	$(BIN)/python -m pytest tests/dashboards/real_umami.py $(ARGS)
+
+bench-bot: $(VENV)/.dev  ## measure the bot against a simulated Telegram, and write docs/performance-bot.md (ARGS=--quick)
+	$(BIN)/python tools/bench_bot.py $(ARGS)
 
 check: lint types layers generated test  ## everything CI runs
 

@@ -51,7 +51,6 @@ class Telling:
         self._batches: deque[tuple[Catalogue, Context, deque[int]]] = deque()
         self._known: set[int] = set()
         self._asked = asyncio.Event()
-        self._leaving = False
 
     @property
     def waiting(self) -> int:
@@ -68,10 +67,6 @@ class Telling:
         self._batches.append((catalogue, copy_context(), deque(self._chance.sample(fresh, len(fresh)))))
         self._asked.set()
 
-    def leave(self) -> None:
-        """Begin no further message: the bot is being stopped."""
-        self._leaving = True
-
     async def run(self, stopping: asyncio.Event) -> None:
         """Tell until *stopping*; messages that are on their way then are finished."""
         leaving = asyncio.create_task(stopping.wait())
@@ -85,7 +80,7 @@ class Telling:
             leaving.cancel()
 
     async def work_off(self, stopping: asyncio.Event | None = None) -> None:
-        """Tell until nobody waits, or *stopping*, or the bot is to leave."""
+        """Tell until nobody waits, or *stopping*."""
         self._asked.clear()
         failures = [each for each in await asyncio.gather(*(self._worker(stopping) for _ in range(AT_A_TIME))) if each]
         if failures:
@@ -93,7 +88,7 @@ class Telling:
 
     async def _worker(self, stopping: asyncio.Event | None) -> tuple[int, str] | None:
         failed, why = 0, ""
-        while self._batches and not self._leaving and not (stopping is not None and stopping.is_set()):
+        while self._batches and not (stopping is not None and stopping.is_set()):
             catalogue, context, batch = self._batches.popleft()
             subscription_id = batch.popleft()
             if batch:
