@@ -1,7 +1,6 @@
-"""A program that OpenTelemetry configures from the environment alone, as `opentelemetry-instrument` does."""
+"""A program that configures nothing: `opentelemetry-instrument` does, from the environment."""
 
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Annotated, ClassVar
 
 from opentelemetry import _logs, trace
@@ -20,8 +19,6 @@ class OrderPlaced(Event):
 TAXONOMY = Taxonomy([OrderPlaced])
 
 if __name__ == "__main__":
-    [configurator] = entry_points(group="opentelemetry_configurator")
-    configurator.load()().configure()
     with trace.get_tracer("shop").start_as_current_span("POST /orders"):
         record(OrderPlaced(items=3))
     _logs.get_logger("shop").emit(event_name="order_placed", attributes={"items": 4})
