@@ -38,8 +38,10 @@ ENTRYPOINT ["with-secrets"]
 
 FROM runtime AS bot
 COPY --from=bot-build /opt/app /opt/app
-# The bot has no port. It is healthy while its process can still write its database folder.
-HEALTHCHECK --interval=30s --timeout=5s CMD ["sh", "-c", "kill -0 1 && test -w /data"]
+# 8081 answers /healthz and /readyz, inside the container only; 8080 takes Telegram's updates where WEBHOOK_URL is set.
+ENV HEALTH_PORT=8081 LOG_FORMAT=json
+EXPOSE 8080
+HEALTHCHECK --interval=15s --timeout=6s --start-period=60s CMD ["python", "-m", "termin_bot.probe", "healthz"]
 CMD ["python", "-c", "import sys; from termin_bot.app import main; sys.exit(main())"]
 
 FROM runtime AS bridge

@@ -6,7 +6,7 @@ PEERS := .cache/bench
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium postgresql clean stack-tools test-stack test-umami bench bench-guard
+.PHONY: help demo inbox test test-endurance wheel-test check lint format types layers generate generated lock chromium postgresql clean stack-tools test-stack test-umami bench bench-guard bench-bot
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -69,6 +69,9 @@ bench: $(PEERS)/.bench  ## measure the library beside its peers, and write docs/
 
 bench-guard: $(PEERS)/.bench  ## fail when a ratio has fallen by more than 30 %
 	$(BIN)/python -m bench --guard
+
+bench-bot: $(VENV)/.dev  ## measure the bot against a simulated Telegram, and write docs/performance-bot.md (ARGS=--quick)
+	$(BIN)/python tools/bench_bot.py $(ARGS)
 
 check: lint types layers generated test  ## everything CI runs
 

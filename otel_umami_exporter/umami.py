@@ -3,7 +3,8 @@
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from time import monotonic
 from types import TracebackType
 from typing import Final, Self
@@ -32,6 +33,12 @@ KEEPALIVE_SECONDS: Final = 4.0  # below the server's 5 s: a connection it has ju
 CONNECT_SECONDS: Final = 5.0
 SENDS_IN_FLIGHT: Final = 4  # where there are no batches
 _BATCH_AGAIN_SECONDS: Final = 600.0  # a proxy may have said 404 while Umami was being replaced
+# httpx imports these in the thread that sends first. In a child that is forked in that moment they would stay half
+# imported: it could send nothing for the rest of its life.
+for _name in ("httpcore", "certifi", "encodings.idna"):
+    with suppress(ImportError):
+        import_module(_name)
+
 # The instrumentations' public name for "create no spans here"; our own requests are nobody's business.
 _SUPPRESS: Final = "suppress_instrumentation"
 _NOT_TRIED: Final = Unavailable("not_tried")

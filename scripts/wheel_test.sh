@@ -41,7 +41,7 @@ try() { # python, constraints, name
   local venv=$build/$3
   "$1" -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$2" \
-    "$wheel" pytest pytest-asyncio hypothesis
+    "$wheel" pytest pytest-asyncio hypothesis opentelemetry-distro
   echo "== $("$venv/bin/python" --version), $3 versions"
   (cd "$build" && "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/exporter)
   "$venv/bin/otel-umami" --version

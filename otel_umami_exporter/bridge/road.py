@@ -22,12 +22,11 @@ from otel_umami_exporter.clock import Clock, SystemClock
 from otel_umami_exporter.counters import Counters
 from otel_umami_exporter.delivery import Connection, Timing
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
-from otel_umami_exporter.gate import Rejected, admit
+from otel_umami_exporter.gate import Admitted, Rejected, admit
 from otel_umami_exporter.ledger import open_ledger
 from otel_umami_exporter.overflow import OverflowingSpool
 from otel_umami_exporter.payload import Site, to_item, to_json
 from otel_umami_exporter.projection import Projection, Projector, check_projections
-from otel_umami_exporter.record import Record
 from otel_umami_exporter.sender import Sender
 from otel_umami_exporter.spool import Spool, SpoolLimits
 from otel_umami_exporter.taxonomy import Taxonomy
@@ -50,12 +49,26 @@ class Receipt:
     refused: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event that may leave: as Umami's JSON, what the copies are made of, and what it is recognised by."""
+
+    body: bytes
+    admitted: Admitted
+    key: bytes | None
+
+
 class DurableSpool(OverflowingSpool):
     """A spool that takes events for the disk or not at all."""
 
-    def receive(self, events: Sequence[tuple[list[bytes], bytes | None]], now: float) -> tuple[int, int]:
+    def receive(
+        self, events: Sequence[Arrival], now: float, copies: Callable[[Admitted], list[bytes]] | None = None
+    ) -> tuple[int, int]:
         """
-        Store the bodies of each event whose key is not remembered: itself and its copies. On disk when this returns.
+        Store each event whose key is not remembered, and its *copies*. On disk when this returns.
+
+        Copies are made here, of new events that there is room for: what is asked for them is remembered too, and an
+        event that comes again, or for the first time after a refusal, must not have been counted before.
 
         Returns the number of events, and of bodies.
 
@@ -66,9 +79,11 @@ class DurableSpool(OverflowingSpool):
         disk = self._opened()
 
         def work(database: sqlite3.Connection) -> tuple[int, int]:
-            self._check_room(database, sum(len(bodies) for bodies, _ in events))
+            self._check_room(database, len(events))
             new = _unknown(database, events)
-            rows = [(body, now) for bodies in new for body in bodies]
+            rows = [(each.body, now) for each in new]
+            if copies is not None:
+                rows += [(copy, now) for each in new for copy in copies(each.admitted)]
             database.executemany("INSERT INTO events (body, accepted_at) VALUES (?, ?)", rows)
             return len(new), len(rows)
 
@@ -149,7 +164,7 @@ class Road:
             SpoolError: nothing was stored.
         """
         seen = refused_items = 0
-        events: list[tuple[list[bytes], bytes | None]] = []
+        events: list[Arrival] = []
         refused: Counter[str] = Counter()
         for item in items:
             seen += 1
@@ -159,7 +174,8 @@ class Road:
             refused.update(reasons)
             refused["limit"] += item.refused
             refused_items += bool(reasons or item.refused)
-        stored, bodies = self._spool.receive(events, self.clock.time()) if events else (0, 0)
+        copies = self._copies if self._projector is not None else None
+        stored, bodies = self._spool.receive(events, self.clock.time(), copies) if events else (0, 0)
         if bodies:
             self._sender.notify(bodies)
         return Receipt(seen, stored, len(events) - stored, refused_items, {k: v for k, v in refused.items() if v})
@@ -197,45 +213,39 @@ class Road:
                 self._ledger.close()
             self._spool.close()
 
-    def _admit(self, item: Item, events: list[tuple[list[bytes], bytes | None]]) -> Iterable[str]:
+    def _admit(self, item: Item, events: list[Arrival]) -> Iterable[str]:
         """Append what may leave to *events*; yield why something may not."""
         for record, key in item.records:
-            bodies = self._bodies(record)
-            if isinstance(bodies, Rejected):
-                if self._counters.add(bodies.reason) and bodies.reason in _REFUSING:
+            admitted = admit(record, self._taxonomy)
+            if isinstance(admitted, Rejected):
+                if self._counters.add(admitted.reason) and admitted.reason in _REFUSING:
                     _log.warning(
                         "an event that is not in the taxonomy was refused; declare it if it should leave (said once)"
                     )
-                yield bodies.reason
-            else:
-                events.append((bodies, key))
+                yield admitted.reason
+                continue
+            for reason in admitted.left_out:
+                self._counters.add(reason)
+            events.append(Arrival(to_json(to_item(admitted, self._site)), admitted, key))
 
-    def _bodies(self, record: Record) -> list[bytes] | Rejected:
-        admitted = admit(record, self._taxonomy)
-        if isinstance(admitted, Rejected):
-            return admitted
-        for reason in admitted.left_out:
-            self._counters.add(reason)
-        body = to_json(to_item(admitted, self._site))
-        if self._projector is None:
-            return [body]
-        return [body, *(to_json(each) for each in self._projector.copies(admitted))]
+    def _copies(self, admitted: Admitted) -> list[bytes]:
+        return [] if self._projector is None else [to_json(each) for each in self._projector.copies(admitted)]
 
 
-def _unknown(database: sqlite3.Connection, events: Sequence[tuple[list[bytes], bytes | None]]) -> list[list[bytes]]:
-    """Return the bodies of events whose keys are new, and remember those."""
-    if not any(key for _, key in events):
-        return [bodies for bodies, _ in events]
+def _unknown(database: sqlite3.Connection, events: Sequence[Arrival]) -> Sequence[Arrival]:
+    """Return the events whose keys are new, and remember those."""
+    if not any(each.key for each in events):
+        return events
     database.execute(_MEMORY)
-    new: list[list[bytes]] = []
+    new: list[Arrival] = []
     newest = 0
-    for bodies, key in events:
-        if key is not None:
-            cursor = database.execute("INSERT OR IGNORE INTO received (key) VALUES (?)", (key,))
+    for each in events:
+        if each.key is not None:
+            cursor = database.execute("INSERT OR IGNORE INTO received (key) VALUES (?)", (each.key,))
             if not cursor.rowcount:
                 continue
             newest = cursor.lastrowid or 0
-        new.append(bodies)
+        new.append(each)
     if newest % _FORGET_EVERY < len(events):
         database.execute("DELETE FROM received WHERE id <= ?", (newest - REMEMBERED,))
     return new

@@ -28,7 +28,10 @@ class Shares:
             ManagementError: the slug leads to something that is not ours.
         """
         what = f"share page /share/{slug}"
-        found = self._client.share(slug)
+        try:
+            found = self._client.share(slug)
+        except NotAllowed:
+            raise ManagementError(_taken(slug)) from None  # another user's
         if found is None:
             self._journal.do("create", what, lambda: self._create(slug, name, entity_id, kind))
         elif found["entityId"] == entity_id:
@@ -36,11 +39,14 @@ class Shares:
         elif self._leads_nowhere(found):
             self._journal.do("update", what, lambda: self._replace(found, slug, name, entity_id, kind))
         else:
-            raise ManagementError(f"the slug {slug} is taken by another share page of this Umami: declare another one")
+            raise ManagementError(_taken(slug))
 
     def remove(self, slug: str, entity_ids: frozenset[str]) -> None:
         """Remove the share page *slug* if it leads to one of *entity_ids*, or to a board that is gone."""
-        found = self._client.share(slug)
+        try:
+            found = self._client.share(slug)
+        except NotAllowed:
+            return  # another user's
         if found is not None and (found["entityId"] in entity_ids or self._leads_nowhere(found)):
             share_id = str(found["id"])
             self._journal.do("delete", f"share page /share/{slug}", lambda: self._client.delete_share(share_id))
@@ -66,3 +72,7 @@ class Shares:
             found = self._client.share(slug)
             if found is None or found["entityId"] != entity_id:
                 raise
+
+
+def _taken(slug: str) -> str:
+    return f"the slug {slug} is taken by another share page of this Umami: declare another one"

@@ -56,7 +56,7 @@ _LABELS: Final[dict[ShortcutCommand, Phrase]] = {
     "help": texts.LABEL_HELP,
     "cancel": texts.LABEL_CANCEL,
     "pause": texts_settings.LABEL_PAUSE_ALL,
-    "privacy": texts_settings.LABEL_PRIVACY,
+    "appointments": texts_settings.LABEL_APPOINTMENTS,
 }
 
 
@@ -190,7 +190,8 @@ def _deadline(told: TimeRunningOut | ActivationDue | Activated | NotActivated | 
         case ActivationDue():
             return Screen(texts_booking.activation_due(told.service_name, told.minutes))
         case Activated():
-            return Screen(texts_booking.activated(told.service_name, told.office, told.start))
+            text = texts_booking.activated(told.service_name, told.office, told.start)
+            return hint(text, "appointments", "myservices")
         case NotActivated():
             return Screen(texts_booking.not_activated(told.service_name))
         case AppointmentVanished():

@@ -26,7 +26,7 @@ def sender(person: Person) -> dict[str, object]:
     return {"id": person.id, "is_bot": False, "first_name": "Canarina", "language_code": "en"}
 
 
-def message(world: World, person: Person, chat: Mapping[str, object] | None = None, **what: object) -> dict[str, Any]:
+def message(world: World, person: Person, chat: Mapping[str, object] | None = None, **what: Any) -> dict[str, Any]:
     """Return a message of a person's, in their chat with the bot or in another."""
     own = {"id": person.id, "type": "private", "first_name": "Canarina"}
     return {
@@ -39,7 +39,7 @@ def message(world: World, person: Person, chat: Mapping[str, object] | None = No
 
 
 FILE = {"file_id": "f", "file_unique_id": "u"}
-NO_TEXT: dict[str, dict[str, object]] = {
+NO_TEXT: dict[str, dict[str, Any]] = {
     "photo": {"photo": [{**FILE, "width": 9, "height": 9}], "caption": CAPTION},
     "sticker": {
         "sticker": {**FILE, "width": 9, "height": 9, "is_animated": False, "is_video": False, "type": "regular"}

@@ -84,15 +84,6 @@ def _without_times(span: ReadableSpan) -> str:
     return json.dumps(content, ensure_ascii=False)
 
 
-def _without_times(span: ReadableSpan) -> str:
-    """Return all that a span says, but not when it was: some day that is the day of the canaries."""
-    said = json.loads(span.to_json())
-    for each in (said, *said["events"]):
-        for moment in ("start_time", "end_time", "timestamp"):
-            each.pop(moment, None)
-    return json.dumps(said, ensure_ascii=False)
-
-
 def leaks(world: World, road: Road, caplog: pytest.LogCaptureFixture) -> dict[str, set[str]]:
     """Return where which canary turned up."""
     detector = Detector(world, world.telegram.people)

@@ -268,7 +268,7 @@ async def test_a_failing_unit_of_work_is_marked(world: World, bot: Bot) -> None:
         (said,) = [each for each in span.events if each.name == EXCEPTION]
         assert set(said.attributes or {}) == {"exception.type", "exception.stacktrace"}, "its message may hold anything"
         kind, way = ((said.attributes or {})[f"exception.{each}"] for each in ("type", "stacktrace"))
-        assert kind == "sqlalchemy.exc.OperationalError"
+        assert str(kind).startswith("sqlalchemy.exc.")
         assert "termin_bot.services.appointments.Appointments.mine:" in str(way)
     assert [each for each in world.spans("db transaction") if each.status.status_code is StatusCode.ERROR]
     async with bot.database.engine.begin() as connection:
@@ -292,8 +292,8 @@ async def test_trouble_of_our_own_does_not_stop_the_cycle(
     assert [each.status.status_code for each in failed] == [StatusCode.ERROR] * 2
     looks = {each.context.span_id for each in world.spans("check service") if each.context}
     assert looks == {each.parent.span_id for each in failed if each.parent}
-    line = "a notification failed: OperationalError at termin_bot."
-    assert len([each for each in caplog.messages if line in each]) == 2
+    line = re.compile(r"a notification failed: \w+Error at termin_bot\.")
+    assert len([each for each in caplog.messages if line.match(each)]) == 2
     async with bot.database.engine.begin() as connection:
         await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO told_slot")
     await bot.watch_once()

@@ -160,6 +160,21 @@ async def test_a_booking_that_runs_out_is_told_once(world: World, bot: Bot) -> N
     assert world.city.free(EAT, EAT_OFFICE) == [FRIDAY_TEN, HALF_PAST]
 
 
+async def test_trouble_at_one_end_does_not_take_the_others(world: World, bot: Bot) -> None:
+    """Two bookings run out; telling of one fails in an unforeseen way: the other is given back, recorded and told."""
+    anna = await told(world, bot, EAT, EAT_OFFICE)
+    await reserved(world, anna)
+    ben = await told(world, bot, LICENCE, LICENCE_OFFICE)
+    await reserved(world, ben)
+    world.clock.pass_(minutes=40)
+    unforeseen = "/sendMessage"
+    world.telegram.fail("sendMessage", 200, unforeseen, chat_id=anna.id)
+    await bot.sweep_once()
+    assert len(world.events("booking_session_expired")) == 2
+    assert "time ran out" in ben.last.text
+    assert {each.state for each in world.city.bookings()} <= {"deleted"}
+
+
 async def test_a_restart_in_the_middle_loses_nothing(world: World) -> None:
     """The person types on where they were, and the duration counts from the first press."""
     async with world.bot() as bot:

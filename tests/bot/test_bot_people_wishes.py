@@ -1,11 +1,13 @@
 """What people wish: pauses, quiet hours, days chosen on a calendar; all of it by buttons too."""
 
 import re
+from datetime import date
 
 import pytest
 from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, LICENCE, World
 
 from termin_bot.bot import Bot
+from termin_bot.services.dates import read_range
 
 
 async def test_a_paused_person_hears_nothing_until_they_resume(world: World, bot: Bot) -> None:
@@ -151,3 +153,31 @@ async def test_every_command_can_be_reached_by_buttons(world: World) -> None:
     ran = {each.properties["command_name"] for each in world.events("command_executed")}
     assert {f"/{name}" for name in names} <= ran
     assert not [each for each in world.events("command_executed") if each.properties.get("failure_reason") == "error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("24.11.2026-15.12.2026", "2026-11-24", "2026-12-15"),
+        ("24.11.2026–15.12.2026", "2026-11-24", "2026-12-15"),  # noqa: RUF001  as phones type it
+        (" 24. 11. 2026 bis 15. 12. 2026 ", "2026-11-24", "2026-12-15"),
+        ("24.11.26-1.2.27", "2026-11-24", "2027-02-01"),
+        ("24.11.-15.12.", "2026-11-24", "2026-12-15"),
+        ("24.11-15.12", "2026-11-24", "2026-12-15"),
+        ("15.12. - 10.1.", "2026-12-15", "2027-01-10"),
+        ("1.2.-3.2.", "2027-02-01", "2027-02-03"),
+        ("15.12.-10.01.2027", "2026-12-15", "2027-01-10"),
+        ("24.11.-15.12.2026", "2026-11-24", "2026-12-15"),
+    ],
+)
+def test_dates_are_read_as_people_type_them(text: str, first: str, last: str) -> None:
+    """Years may be short or left out; then the next such day is meant."""
+    assert read_range(text, date(2026, 11, 23)) == (date.fromisoformat(first), date.fromisoformat(last))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "24.11.2026", "31.11.-1.12.", "30.2.27-1.3.27", "24/11-15/12", "1.1.1-2.2.2", "x" * 4096]
+)
+def test_what_is_no_range_is_none(text: str) -> None:
+    """Days that do not exist, and everything else."""
+    assert read_range(text, date(2026, 11, 23)) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from otel_umami_exporter.bridge.body import JSON, PROTOBUF
 from otel_umami_exporter.bridge.settings import DEFAULT_PORT, BridgeSettings, Limits
+from termin_bot.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,3 +125,41 @@ def test_the_entrypoint_reads_secrets_from_their_files(tmp_path: Path) -> None:
     assert start(PATH=path, TELEGRAM_BOT_TOKEN="2:plain") == (0, "2:plain", "")
     missing = start(PATH=path, TELEGRAM_BOT_TOKEN_FILE=str(tmp_path / "nothing"))
     assert missing == (2, "", "TELEGRAM_BOT_TOKEN_FILE: the file cannot be read\n")
+
+
+def test_orchestrators_ask_what_the_bot_answers() -> None:
+    """The paths and ports of the probes are those of the health endpoint, in every deployment."""
+    bot = (ROOT / "deploy" / "kubernetes" / "bot" / "bot.yaml").read_text()
+    assert re.findall(r"httpGet: \{ path: (\S+), port: health \}", bot) == ["/readyz", "/readyz", "/healthz"]
+    assert '{ name: HEALTH_PORT, value: "8081" }' in bot
+    assert "{ name: health, containerPort: 8081 }" in bot
+    probe = '["CMD", "python", "-m", "termin_bot.probe", "healthz"]'
+    assert probe in (ROOT / "compose.yaml").read_text()
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert probe.replace('"CMD", ', "") in dockerfile
+    assert "HEALTH_PORT=8081" in dockerfile
+    for name in ("termin-bot.service", "termin-bot-health.service"):
+        unit = (ROOT / "deploy" / "systemd" / name).read_text()
+        assert "HEALTH_PORT=8081" in unit
+        assert "-m termin_bot.probe " in unit
+
+
+def test_deployments_set_settings_that_there_are() -> None:
+    """A variable that nobody reads is a decision that nobody takes."""
+    known = {name.upper() for name in Settings.model_fields} | {
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "UMAMI_SPOOL",
+    }
+    bot = (ROOT / "deploy" / "kubernetes" / "bot" / "bot.yaml").read_text()
+    env = (ROOT / "deploy" / "kubernetes" / "bot" / "bot.env").read_text()
+    unit = (ROOT / "deploy" / "systemd" / "termin-bot.service").read_text()
+    compose = (ROOT / "compose.yaml").read_text().partition("  collector:")[0].partition("environment:")[2]
+    named = {
+        *re.findall(r"- \{ name: ([A-Z_]+), value:", bot),
+        *re.findall(r"^([A-Z_]+)=", env, re.MULTILINE),
+        *re.findall(r"^Environment=([A-Z_]+)=", unit, re.MULTILINE),
+        *re.findall(r"^      ([A-Z_]+):", compose, re.MULTILINE),
+    }
+    assert {name for name in named if name.removesuffix("_FILE") not in known} == set()

@@ -219,6 +219,29 @@ def test_a_slug_of_somebody_else_is_left_alone(client: ManagementClient) -> None
         apply(client)
 
 
+def test_a_slug_of_another_user_is_left_alone(endpoint: str) -> None:
+    """Umami lets nobody but its owner look at a share page: seen with a real one."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and request.url.path.startswith("/api/share/id/"):
+            return httpx.Response(401)
+        return passed_on(request, endpoint)
+
+    with ManagementClient(endpoint) as other:
+        other.login("admin", PASSWORD)
+        theirs = other.create_board(name="Theirs", description="", parameters={"rows": []})
+        other.create_share(entity_id=theirs, share_type=4, name="Theirs", slug=PUBLIC.slug)
+        with against(handle) as client:
+            client.login("admin", PASSWORD)
+            with pytest.raises(ManagementError, match="taken by another share page"):
+                apply(client)
+            result = Provisioner(client, HOUSE, MAIN).remove()
+
+        assert [each for each in said(result) if "share page" in each] == []
+        assert other.share(PUBLIC.slug) is not None
+        assert [each["name"] for each in other.websites("")] == ["House"]
+
+
 def test_a_share_page_of_a_board_that_is_gone_is_mended(client: ManagementClient) -> None:
     """Umami keeps such pages; the slug leads to the new board."""
     apply(client)

@@ -1,10 +1,9 @@
-"""A program that OpenTelemetry configures from the environment alone, as `opentelemetry-instrument` does."""
+"""A program that configures nothing: `opentelemetry-instrument` does, from the environment."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from opentelemetry import _logs, trace
-from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 
 from otel_umami_exporter import Event, Privacy, Prop, Taxonomy, record
 
@@ -20,7 +19,6 @@ class OrderPlaced(Event):
 TAXONOMY = Taxonomy([OrderPlaced])
 
 if __name__ == "__main__":
-    _OTelSDKConfigurator().configure()
     with trace.get_tracer("shop").start_as_current_span("POST /orders"):
         record(OrderPlaced(items=3))
     _logs.get_logger("shop").emit(event_name="order_placed", attributes={"items": 4})

@@ -144,7 +144,8 @@ def run_by_environment(tmp_path: Path, **environment: str) -> subprocess.Complet
         "UMAMI_TAXONOMY": "environment_program:TAXONOMY",
         "UMAMI_SPOOL": str(tmp_path / "spool.db"),
     }
-    program = [sys.executable, here / "environment_program.py"]
+    instrument = Path(sys.executable).with_name("opentelemetry-instrument")
+    program = [str(instrument), sys.executable, str(here / "environment_program.py")]
     return subprocess.run(  # noqa: S603  # ours
         program, env=os.environ | ours | environment, capture_output=True, text=True, timeout=60, check=True
     )

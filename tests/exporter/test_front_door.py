@@ -36,6 +36,25 @@ print([name for name in {EXTRAS!r} if name in sys.modules], threading.active_cou
 """
 
 
+SEND = """
+import sys
+from otel_umami_exporter import Pipeline
+from otel_umami_exporter.umami import UmamiClient
+before = set(sys.modules)
+for address in ("http://127.0.0.1:9", "https://localhost:9"):
+    print(UmamiClient(address).send([b"{}"]))
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_sending_imports_nothing() -> None:
+    """It happens in threads, and a child that is forked in the middle of an import never gets the module."""
+    done = subprocess.run([sys.executable, "-c", SEND], capture_output=True, text=True, check=True)  # noqa: S603
+
+    assert "connection_refused" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_the_exported_names_are_these() -> None:
     """A name that comes or goes is a change of the public interface: of this list, and of the changelog."""
     assert otel_umami_exporter.__all__ == NAMES

@@ -1,6 +1,6 @@
 """The buttons and the answers of a booking."""
 
-from termin_bot import buttons_booking, keyboards_booking, texts_booking
+from termin_bot import buttons_booking, keyboards, keyboards_booking, texts_booking
 from termin_bot.handlers.calls import Answer, Call
 from termin_bot.screens import Screen
 from termin_bot.services.booking_results import (
@@ -95,7 +95,7 @@ def show(result: Result) -> Answer:
             return Answer(Screen(texts_booking.SLOT_UNAVAILABLE()), is_stale=True)
         case Booked():
             text = texts_booking.booked(result.service_name, result.office, result.start, result.activation_minutes)
-            return Answer(Screen(text))
+            return Answer(keyboards.hint(text, "appointments", "myservices"))
         case Refused():
             return Answer(Screen(texts_booking.booking_failed(result.service_name, result.reason)))
 

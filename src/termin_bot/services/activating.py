@@ -24,7 +24,7 @@ from termin_bot.services.notices import (
 from termin_bot.services.people import People
 from termin_bot.services.ports import Accepted, Blocked, Messenger, Outcome, Work
 from termin_bot.storage import PRECONFIRMED, Appointment, Person
-from termin_bot.tracing import root_span, say_who
+from termin_bot.tracing import carrying_on, root_span, say_who
 
 _log: Final = logging.getLogger(__name__)
 _MINUTE: Final = 60.0
@@ -91,7 +91,7 @@ class Activating:
             ]
             await work.commit()
         for appointment, person in due:
-            with root_span("appointment check") as span, on_behalf_of(person):
+            with carrying_on(_log, "asking after"), root_span("appointment check") as span, on_behalf_of(person):
                 say_who(span, person.visitor)
                 finding = await self._find(appointment)
                 span.set_attribute("termin_bot.appointment.state", finding.state)

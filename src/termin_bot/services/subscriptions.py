@@ -1,6 +1,5 @@
 """What people watch, where, and on which days."""
 
-import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -10,6 +9,7 @@ from termin_bot.munich import CaptchaMode, Catalogue
 from termin_bot.recording import record
 from termin_bot.services.catalogue import CatalogueShelf, office_label, offices_of, page_of, service_name
 from termin_bot.services.clock import Clock, today
+from termin_bot.services.dates import read_range
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.storage import Subscription
@@ -21,8 +21,6 @@ HORIZON_DAYS: Final = 182
 MAX_AHEAD_DAYS: Final = 365
 ALL: Final = 0
 """In place of a subscription id: all of them."""
-_DATE: Final = r"(\d{1,2})\.(\d{1,2})\.(\d{4})"
-_RANGE: Final = re.compile(rf"\s*{_DATE}\s*(?:-|–|—|to|bis)\s*{_DATE}\s*", re.IGNORECASE | re.ASCII)  # noqa: RUF001  people type dashes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,18 +230,13 @@ class Subscriptions:
 
     def typed_range(self, text: str) -> DateRange | None:
         """Read `24.11.2026-15.12.2026`; None when it is no range of days to come, at most a year ahead."""
-        found = _RANGE.fullmatch(text)
-        if found is None:
-            return None
-        numbers = [int(each) for each in found.groups()]
-        try:
-            start, end = date(*reversed(numbers[:3])), date(*reversed(numbers[3:]))
-        except ValueError:
-            return None
         first = today(self._clock())
-        if end < start or end < first or end > first + timedelta(days=MAX_AHEAD_DAYS):
+        found = read_range(text, first)
+        if found is None or found[1] < found[0] or found[1] < first:
             return None
-        return DateRange(max(start, first), end)
+        if found[1] > first + timedelta(days=MAX_AHEAD_DAYS):
+            return None
+        return DateRange(max(found[0], first), found[1])
 
 
 def _direction(before: list[DateRange], after: DateRange) -> RangeDirection:

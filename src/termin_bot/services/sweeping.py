@@ -1,5 +1,6 @@
 """Bookings that ran out of time, and bookings that a stopped bot left behind."""
 
+import logging
 from typing import Final
 
 from opentelemetry.trace import SpanKind
@@ -15,8 +16,9 @@ from termin_bot.services.prompting import WARN_SECONDS
 from termin_bot.services.sharing import Instance
 from termin_bot.services.submitting import Booked, Submitting
 from termin_bot.storage import BookingSession, Person
-from termin_bot.tracing import root_span, say_who
+from termin_bot.tracing import carrying_on, root_span, say_who
 
+_log: Final = logging.getLogger(__name__)
 _MINUTE: Final = 60
 RESUME_SECONDS: Final = 15.0
 """How long after an unanswered question to the city the next one comes."""
@@ -67,11 +69,13 @@ class Sweeper:
             for booking, _ in left_behind:
                 booking.submitter = self._instance.holder
             await work.commit()
-        for booking, person in overdue:
-            await self._expire(booking, person)
+        for booking, person in overdue:  # all are taken: what goes wrong with one must not take the others
+            with carrying_on(_log, "ending a booking"):
+                await self._expire(booking, person)
         for booking, person in left_behind:
             if self._resume_at.get(booking.id, 0.0) <= self._clock():
-                await self._take_up(booking, person)
+                with carrying_on(_log, "taking up a booking"):
+                    await self._take_up(booking, person)
 
     async def _warn(self) -> None:
         """Say once that time is running out, to everybody who holds an appointment."""
@@ -86,7 +90,11 @@ class Sweeper:
                 booking.warned = True
             await work.commit()
         for booking, person in ending:
-            with root_span("booking running out") as span, on_behalf_of(person):
+            with (
+                carrying_on(_log, "warning of an end"),
+                root_span("booking running out") as span,
+                on_behalf_of(person),
+            ):
                 say_who(span, person.visitor)
                 name = service_name(await self._shelf.current_or_empty(), booking.service_id)
                 minutes = max(1, round((booking.deadline - now) / _MINUTE))
