@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from bot_balancer import Balancer
 from bot_databases import everything_kept
-from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, World
+from bot_lines import free_port
+from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, World, settings_for
 from sqlalchemy import select
 from telegram import Update
 
@@ -57,6 +59,30 @@ async def test_a_persons_updates_stay_in_order_whichever_instance_gets_them(worl
         await world.telegram.settled(patience=30, quiet=0.3)
         assert all(balancer.handed_out)
 
+    for visitor in {each.visitor for each in world.events("user_registered")}:
+        ran = [each for each in world.events("command_executed") if each.visitor == visitor]
+        ordered = [each.properties["command_name"] for each in sorted(ran, key=lambda each: each.span.start_time or 0)]
+        assert ordered == list(COMMANDS)
+    assert [len(each.inbox) for each in people] == [len(COMMANDS)] * len(people)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_behind_one_webhook_they_are_one_bot(world: World, tmp_path: Path) -> None:
+    """Telegram brings updates to an address, and a balancer spreads them; nobody notices that they are two."""
+    ports = [free_port(), free_port()]
+    world.telegram.route("https://bot.example.org", *(f"http://127.0.0.1:{port}" for port in ports))
+    async with AsyncExitStack() as stack:
+        for port in ports:
+            world.settings = settings_for(tmp_path, webhook_url="https://bot.example.org/telegram", webhook_port=port)
+            await stack.enter_async_context(world.bot())
+        await stack.enter_async_context(world.telegram.delivering())
+        people = [world.telegram.person(first_name=f"P{number}") for number in range(6)]
+        for command in COMMANDS:
+            for each in people:
+                await each.send(command)
+        for each in people:
+            await each.until(lambda who=each: len(who.inbox) >= len(COMMANDS), timeout=90)  # type: ignore[misc]
+        await world.telegram.settled(patience=30, quiet=0.3)
     for visitor in {each.visitor for each in world.events("user_registered")}:
         ran = [each for each in world.events("command_executed") if each.visitor == visitor]
         ordered = [each.properties["command_name"] for each in sorted(ran, key=lambda each: each.span.start_time or 0)]

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import bot_databases
 import httpx
 import pytest
-from bot_lines import Hooked, Line, line_to
+from bot_lines import Hooked, Line, free_port, line_to
 from bot_world import DATABASES, EAT, EAT_OFFICE, FRIDAY_TEN, KEY, World, settings_for
 from sqlalchemy import func, select
 
@@ -92,6 +94,28 @@ async def test_nothing_is_lost_while_the_database_is_away(
     assert [each for each in caplog.messages if each == "the database is back"]
 
 
+async def test_what_a_webhook_cannot_keep_stays_with_telegram(world: World, line: Line, tmp_path: Path) -> None:
+    """No 200 for what is not written down: Telegram brings it again, and it is handled once."""
+    port = free_port()
+    world.settings = settings_for(tmp_path, webhook_url="https://bot.example.org/telegram", webhook_port=port)
+    world.telegram.route("https://bot.example.org", f"http://127.0.0.1:{port}")
+    async with world.bot() as bot, world.telegram.delivering():
+        bot._arrivals._hold_seconds = 0.5
+        anna = world.telegram.person()
+        await world.say(anna, "/start")
+        line.cut()
+        posted = world.telegram.posted
+        await anna.send("/help")
+        await anna.wait_for(HOLD_ON, timeout=60)
+        await world.telegram.until(lambda: world.telegram.posted > posted + 1, timeout=60)
+        assert world.telegram.updates_pending() == 1
+        await line.mend()
+        await anna.wait_for("/subscribe", timeout=60)
+        await world.telegram.settled(patience=30)
+        assert world.telegram.updates_pending() == 0
+    assert len([each for each in _texts(anna) if "/subscribe" in each]) == 1
+
+
 @pytest.mark.parametrize("step", ["reserve-appointment", "preconfirm-appointment"])
 async def test_what_the_city_did_is_written_down(step: str, world: World, line: Line) -> None:
     """The line breaks right after the city's answer: the booking goes on as if nothing had been."""
@@ -158,12 +182,29 @@ async def test_who_was_told_as_the_line_broke_is_not_told_again(world: World, li
     assert len([each for each in _texts(anna) if "Free now" in each]) == 1
 
 
+async def test_a_locked_file_is_waited_for(tmp_path: Path, make_world: Callable[[], World]) -> None:
+    """Another program holds the SQLite file: people hear it, and get their answer when it lets go."""
+    DATABASES.pop(tmp_path, None)
+    world = make_world()
+    async with world.bot() as bot:
+        anna = world.telegram.person()
+        await world.say(anna, "/start")
+        async with bot.database.engine.connect() as connection:
+            await connection.exec_driver_sql("PRAGMA busy_timeout=50")
+        with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            await anna.send("/help")
+            await anna.wait_for(HOLD_ON, timeout=30)
+            other.execute("ROLLBACK")
+        await anna.wait_for("/subscribe", timeout=30)
+
+
 async def test_a_full_disk_is_named_and_passes(
-    tmp_path: Path, make_world: object, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, make_world: Callable[[], World], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The operator reads what is wrong, the person gets kind words, and with room again everything goes on."""
     DATABASES.pop(tmp_path, None)
-    world: World = make_world()  # type: ignore[operator]  # a factory
+    world = make_world()
     async with world.bot() as bot:
         await _limit(bot, None)
         unlucky = await _until_refused(world)

@@ -1,7 +1,7 @@
 """The database: one engine, units of work on it, migrations at start."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from termin_bot.storage.repositories import Appointments, Bookings, People, Slots, Subscriptions
 from termin_bot.storage.sealing import Vault, give_vault, keys_beside
@@ -30,11 +31,12 @@ _SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout=5000",
     "PRAGMA secure_delete=ON",  # what a person typed is overwritten, not only unlinked
 )
+_CONNECT_SECONDS: Final = 5
 _POSTGRESQL_POOL: Final[dict[str, Any]] = {
     "pool_size": 10,
     "max_overflow": 10,
     "pool_timeout": 10,  # seconds; then the database counts as away, and the work is tried again
-    "connect_args": {"timeout": 5, "command_timeout": 20},
+    "connect_args": {"timeout": _CONNECT_SECONDS, "command_timeout": 20},
 }
 _MIGRATING: Final = 7_365_101  # any number: several instances that start at once migrate one after the other
 
@@ -155,10 +157,24 @@ class Database:
             StorageError: it cannot be reached, or nothing can be written there.
         """
         with _opening(self._is_sqlite):
-            async with self._engine.begin() as connection:
+            async with self._patient_engine() as engine, engine.begin() as connection:
                 if self.is_shared:
                     await connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
                 await connection.run_sync(_upgrade)
+
+    @asynccontextmanager
+    async def _patient_engine(self) -> AsyncIterator[AsyncEngine]:
+        """Yield an engine without a limit of time: moving many rows, or waiting for who does, may take a while."""
+        if self._is_sqlite:
+            yield self._engine
+            return
+        engine = create_async_engine(
+            self._engine.url, hide_parameters=True, poolclass=NullPool, connect_args={"timeout": _CONNECT_SECONDS}
+        )
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
 
     async def is_alive(self) -> bool:
         """Whether the database answers."""

@@ -122,7 +122,8 @@ class Arrivals:
         )
         found = (await self._session.scalars(query)).all()
         for each in found:
-            each.holder, each.started = holder, False
+            if each.holder != holder:
+                each.holder, each.started = holder, False
         return found
 
     async def forget(self, before: float) -> None:
