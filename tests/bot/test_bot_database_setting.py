@@ -19,6 +19,7 @@ def refused(folder: Path, path: str) -> str:
         "TELEGRAM_BOT_TOKEN": "123456:canary",
         "TELEGRAM_BASE_URL": "http://127.0.0.1:9",
         "ANALYTICS_ENABLED": "false",
+        "MUNICH_CONTACT": "tests@example.org",
         "DATABASE_URL": f"sqlite+aiosqlite:///{path}",
     }
     done = subprocess.run(  # noqa: S603  our own script
