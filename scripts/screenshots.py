@@ -27,7 +27,7 @@ IMAGES: Final = Path(__file__).parent.parent / "docs" / "images"
 WINDOW: Final = ViewportSize(width=1280, height=900)
 BOARD: Final = ViewportSize(width=1120, height=900)
 PHONE: Final = ViewportSize(width=400, height=800)
-CITIZENS: Final = 20  # so many that five people watch the same service
+CITIZENS: Final = 24  # so many that five people each watch several services
 SEED: Final = 7
 TERMINAL_COLUMNS: Final = 84
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")

@@ -6,7 +6,8 @@ How much one bridge takes: requests of a Collector's size, over HTTP, until they
 
 Half of the load is spans as they come (1 business event in 10 spans), then spans with an event each. The stand-in for
 Umami behind it answers at once and stores nothing: measured is the bridge. Sender and bridge share the machine's cores.
-Prints one JSON object: spans and events per second, and the bridge's memory as it went.
+Prints one JSON object: spans and events per second, the bridge's own processor time for a span (which other work on
+the machine does not change), and its memory as it went.
 """
 
 import argparse
@@ -127,6 +128,12 @@ def memory(pid: int) -> float:
     return int(re.findall(r"VmRSS:\s+(\d+)", text)[0]) / 1024
 
 
+def processor_seconds(pid: int) -> float:
+    """Return how much processor time a process has had, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Load:
     """Sends from some threads, each request with span ids of its own, and counts what was answered with 200."""
 
@@ -193,14 +200,18 @@ def main() -> None:
                 load = Load([url for _, url in started], every, args.threads, args.rate)
                 load.run(min(3.0, args.seconds))
                 parts, sizes = max(1, int(args.seconds // 10)), []
-                rates = []
+                rates, spans = [], 0
+                before = sum(processor_seconds(process.pid) for process, _ in started)
                 for _ in range(parts):
                     rates.append(load.run(args.seconds / parts))
+                    spans += load.taken
                     sizes.append(round(sum(memory(process.pid) for process, _ in started), 1))
+                spent = sum(processor_seconds(process.pid) for process, _ in started) - before
                 rate = sum(rates) / len(rates)
                 figures[f"1 event in {every} spans"] = {
                     "spans_per_second": round(rate),
                     "events_on_disk_per_second": round(rate / every),
+                    "processor_microseconds_per_span": round(1e6 * spent / max(1, spans), 1),
                     "memory_mib": sizes[:: max(1, len(sizes) // SHOWN)],
                     "not_200": load.others,
                 }

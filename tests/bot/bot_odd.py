@@ -5,20 +5,17 @@ from itertools import count
 from typing import Any
 
 from bot_world import World
-from telegram import Update
 
-from termin_bot.bot import Bot
 from termin_bot.simulation.telegram import Person
 
 CAPTION, TELEPHONE, FIRST_NAME, TITLE = "canary-caption", "+491112223335", "Canaribert", "Canary-Group"
 _ids = count(990_000)
 
 
-async def push(bot: Bot, **content: object) -> None:
-    """Have the bot process an update that no person of the simulation sends."""
-    update = Update.de_json({"update_id": next(_ids), **content}, bot.application.bot)
-    await bot.application.update_queue.put(update)
-    await bot.application.update_queue.join()
+async def push(world: World, **updates: dict[str, Any]) -> None:
+    """Have the bot handle an update that no person of the simulation sends."""
+    world.telegram.hand_over(**updates)
+    await world.telegram.settled(patience=15, quiet=0.06)
 
 
 def sender(person: Person) -> dict[str, object]:

@@ -218,14 +218,14 @@ async def what_is_no_text(world: World, bot: Bot) -> None:
     """Send pictures with captions, a friend's number and a place, out of the blue and in a booking; then in a group."""
     anna = await watcher(world, bot, EAT, EAT_OFFICE)
     for kind in NO_TEXT.values():
-        await push(bot, message=message(world, anna, **kind))
+        await push(world, message=message(world, anna, **kind))
     await world.press(anna, "Book Fri")
     await world.press(anna, "Fri 27.11. 10:00")
     for kind in NO_TEXT.values():
-        await push(bot, message=message(world, anna, **kind))
-        await push(bot, message=message(world, anna, GROUP, **kind))
-    await push(bot, message=message(world, anna, GROUP, text=TYPED["message"]))
-    await push(bot, edited_message=message(world, anna, text=TYPED["name"], edit_date=1))
+        await push(world, message=message(world, anna, **kind))
+        await push(world, message=message(world, anna, GROUP, **kind))
+    await push(world, message=message(world, anna, GROUP, text=TYPED["message"]))
+    await push(world, edited_message=message(world, anna, text=TYPED["name"], edit_date=1))
 
 
 @pytest.mark.parametrize(

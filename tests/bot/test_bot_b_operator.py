@@ -138,6 +138,7 @@ async def test_without_any_catalogue_what_is_ones_own_still_works(world: World) 
         world.clock.pass_(seconds=seconds)
 
     world.sleep = sleep
+    world.clock.pass_(days=1)  # what another instance may have kept of the city is of no use any more
     world.city.requests.clear()
     world.city.fail_with("offices-and-services", "html", times=None)
     async with world.bot() as bot:
@@ -249,7 +250,7 @@ async def test_a_trace_shows_services_rows_and_the_city(world: World, bot: Bot) 
         "url.template": "/reserve-appointment/",
     }
     rows = [dict(each.attributes or {}) for each in spans if each.name == "db transaction"]
-    assert {"sqlite"} == {each["db.system.name"] for each in rows}
+    assert {each["db.system.name"] for each in rows} in ({"sqlite"}, {"postgresql"})
     assert {"transaction"} == {each["db.operation.name"] for each in rows}
     assert {True, False} >= {each["termin_bot.db.committed"] for each in rows}
     assert not [each for each in spans if "SELECT" in each.to_json() or "INSERT" in each.to_json()]
@@ -322,6 +323,7 @@ async def test_a_service_that_cannot_be_stored_is_a_failed_check(world: World, b
 async def test_the_sweeper_is_no_noise(world: World, bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     """With nothing to do, a second's look leaves no span and no line."""
     await watcher(world)
+    await bot.sweep_once()
     world.exporter.clear()
     with caplog.at_level(logging.DEBUG, "termin_bot"):
         await bot.sweep_once()
@@ -357,9 +359,24 @@ def reader() -> InMemoryMetricReader:
     return reader
 
 
+def measured(reader: InMemoryMetricReader) -> int:
+    """Return how many lags were measured until now."""
+    data = reader.get_metrics_data()
+    points = [
+        point
+        for resource in (data.resource_metrics if data is not None else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "termin_bot.update.lag" and metric.unit == "s"
+        for point in metric.data.data_points
+    ]
+    return sum(each.count for each in points if isinstance(each, HistogramDataPoint))
+
+
 @pytest.mark.usefixtures("bot")
 async def test_the_lag_of_updates_is_an_attribute_and_a_histogram(reader: InMemoryMetricReader, world: World) -> None:
     """From the message's own time until it is handled, in seconds; presses have no time of their own."""
+    before = measured(reader)
     anna = await watcher(world)
     await anna.send("/help")
     world.clock.pass_(seconds=7)
@@ -368,16 +385,4 @@ async def test_the_lag_of_updates_is_an_attribute_and_a_histogram(reader: InMemo
 
     (span,) = world.spans("command /help")
     assert 0 <= int(str((span.attributes or {})["termin_bot.update.lag_ms"])) <= 7_000
-    data = reader.get_metrics_data()
-    assert data is not None
-    (metric,) = [
-        metric
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == "termin_bot.update.lag"
-    ]
-    assert metric.unit == "s"
-    (point,) = metric.data.data_points
-    assert isinstance(point, HistogramDataPoint)
-    assert point.count == 2
+    assert measured(reader) - before == 2

@@ -3,6 +3,7 @@
 import asyncio
 import html
 import re
+from typing import Any
 
 import pytest
 from bot_odd import GROUP, NO_TEXT, message, push, sender
@@ -52,15 +53,15 @@ def failed(world: World) -> list[str]:
 async def test_what_is_no_text_is_no_answer(world: World, bot: Bot, kind: str) -> None:
     """Out of the blue it gets a short help; in a booking it is asked for again, and a caption is not taken for it."""
     anna = await reserved(world, bot, EMERGENCY, EMERGENCY_OFFICE)
-    await push(bot, message=message(world, anna, **NO_TEXT[kind]))
+    await push(world, message=message(world, anna, **NO_TEXT[kind]))
     assert anna.last.text == "I can read text only. Please type it."
     await world.say(anna, "Anna Canary")
     assert "The office asks" in await world.say(anna, "canary.mail@example.org")
-    await push(bot, message=message(world, anna, **NO_TEXT[kind]))  # this question could be skipped, but was not
+    await push(world, message=message(world, anna, **NO_TEXT[kind]))  # this question could be skipped, but was not
     assert "text only" in anna.last.text
     assert "Is this right?" in await world.say(anna, "123456")
     await world.say(anna, "/cancel")
-    await push(bot, message=message(world, anna, **NO_TEXT[kind]))
+    await push(world, message=message(world, anna, **NO_TEXT[kind]))
     assert "did not expect a message" in anna.last.text
     assert not failed(world)
 
@@ -80,17 +81,17 @@ async def test_what_is_not_from_a_private_chat_is_left_alone(world: World, bot: 
     inline = {"id": "1", "chat_instance": "1", "inline_message_id": "i", "data": "sy"}
     own = {"id": anna.id, "type": "private", "first_name": "Canarina"}
     reaction = {"chat": own, "message_id": 1, "date": int(world.clock()), "old_reaction": [], "new_reaction": []}
-    odd: list[dict[str, object]] = [
+    odd: list[dict[str, dict[str, Any]]] = [
         {"message": message(world, anna, GROUP, text="/stop")},
         {"message": message(world, anna, GROUP, text="Anna Canary")},
         {"edited_message": message(world, anna, text="/cancel", edit_date=int(world.clock()))},
         {"channel_post": message(world, anna, {"id": -1, "type": "channel", "title": "C"}, text="/start")},
         {"my_chat_member": change},
         {"callback_query": {**inline, "from": sender(anna)}},
-        {"message_reaction": {**reaction, "user": sender(anna)}},
+        {"message_reaction": {**reaction, "user": sender(anna), "from": sender(anna)}},
     ]
     for content in odd:
-        await push(bot, **content)
+        await push(world, **content)
 
     assert said == anna.inbox
     assert counted == len(world.events())
@@ -112,11 +113,12 @@ async def test_what_is_not_from_a_private_chat_is_left_alone(world: World, bot: 
         ("\u202e/stop", "message text"),
     ],
 )
-async def test_commands_however_they_are_typed(world: World, bot: Bot, text: str, operation: str) -> None:
+@pytest.mark.usefixtures("bot")
+async def test_commands_however_they_are_typed(world: World, text: str, operation: str) -> None:
     """What stands behind a command may follow in a new line; what only looks like a command is none."""
     anna = world.telegram.person(language_code="en")
     await world.say(anna, "/start")
-    await push(bot, message=message(world, anna, text=text))
+    await push(world, message=message(world, anna, text=text))
     assert world.spans(operation)
     if operation == "command /quiet":
         assert "quiet from 22:00 to 07:00" in anna.last.text

@@ -138,6 +138,7 @@ def test_the_summary_is_the_documented_json(runs: dict[str, Run]) -> None:
     """Tools read it."""
     summary = runs["plain"].summary()
 
-    assert {"citizens", "seed", "events", "views", "visitors", "lost", "booking_duration_ms", "seconds"} == set(summary)
+    counts = {"citizens", "seed", "events", "views", "visitors", "lost", "people", "values"}
+    assert counts | {"booking_duration_ms", "seconds"} == set(summary)
     assert {"median", "p90"} == set(summary["booking_duration_ms"])
     assert summary == json.loads(json.dumps(summary))

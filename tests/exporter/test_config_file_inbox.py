@@ -24,7 +24,7 @@ def test_the_example_configures_both_doors(tmp_path: Path) -> None:
             "UMAMI_TAXONOMY": "config_file_program:TAXONOMY",
             "UMAMI_SPOOL": str(tmp_path / "spool.db"),
         }
-        subprocess.run([sys.executable, HERE / "config_file_program.py"], env=environment, timeout=60, check=True)  # noqa: S603
+        subprocess.run([sys.executable, HERE / "config_file_program.py"], env=environment, timeout=300, check=True)  # noqa: S603
         events = inbox.events()
     assert len(events) == 2
     assert {event.data["items"] for event in events} == {3, 4}

@@ -51,7 +51,7 @@ def test_the_program_of_the_readme_works_and_has_eight_lines(tmp_path: Path) -> 
     }
     (tmp_path / "shop.py").write_text(program + visitor, encoding="utf-8")
 
-    subprocess.run([sys.executable, tmp_path / "shop.py"], env=os.environ | environment, timeout=60, check=True)  # noqa: S603
+    subprocess.run([sys.executable, tmp_path / "shop.py"], env=os.environ | environment, timeout=300, check=True)  # noqa: S603
 
     spool = Spool(tmp_path / "spool.db")
     found = [(sent.get("name"), sent["url"], sent.get("id")) for sent in map(payload, spool.bodies())]

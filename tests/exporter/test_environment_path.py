@@ -147,7 +147,7 @@ def run_by_environment(tmp_path: Path, **environment: str) -> subprocess.Complet
     instrument = Path(sys.executable).with_name("opentelemetry-instrument")
     program = [str(instrument), sys.executable, str(here / "environment_program.py")]
     return subprocess.run(  # noqa: S603  # ours
-        program, env=os.environ | ours | environment, capture_output=True, text=True, timeout=60, check=True
+        program, env=os.environ | ours | environment, capture_output=True, text=True, timeout=300, check=True
     )
 
 

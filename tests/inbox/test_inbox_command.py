@@ -37,7 +37,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def finished(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-c", COMMAND.format(before=before), *arguments]
-    return subprocess.run(program, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - our own program
+    return subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603 - our own program
 
 
 def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
         answer = httpx.post(f"{url}/api/send", json=body, headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64)"})
         assert answer.status_code == 200
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=300)
 
     assert process.returncode == 0
     assert "Traceback" not in errors
@@ -68,7 +68,7 @@ def test_named_websites_are_the_only_ones() -> None:
             for website in (known, unknown)
         ]
         process.terminate()
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=300)
 
     assert [answer.status_code for answer in statuses] == [200, 400]
     assert "WARNING The inbox listens on 0.0.0.0" in errors
@@ -104,7 +104,7 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
     result = finished(before=WITHOUT_EXTRA)
     imported = f"import sys; {WITHOUT_EXTRA}\nfrom otel_umami_exporter.inbox import Inbox"
     program = [sys.executable, "-c", imported]
-    in_python = subprocess.run(program, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - our own
+    in_python = subprocess.run(program, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603 - our own
 
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1

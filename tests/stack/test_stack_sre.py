@@ -111,17 +111,26 @@ _FUNNEL = ("booking_started", "slot_selected", "name_entered", "email_entered", 
 
 
 def test_the_city_is_asked_inside_the_step_that_asks(played: Played) -> None:
-    """The confirmation's trace has the calls to the city as children, with what they were answered."""
-    pressed = played.spans("button book.confirm")  # some twice, or too late: those ask the city nothing
-    trace, root = next((trace, span) for trace, span in pressed if "booking_confirmed" in event_names(span))
-    children = {
-        span["operationName"]: tags(span)
-        for span in trace["spans"]
-        if any(each["spanID"] == root["spanID"] for each in span["references"])
-    }
+    """The confirmation's trace leads from the button by the services to the calls, with what they were answered."""
+    trace, _ = played.spans("button book.confirm")[0]
+    spans = {span["spanID"]: span for span in trace["spans"]}
+    calls = {span["operationName"]: span for span in trace["spans"] if span["operationName"].startswith("munich ")}
 
-    assert {"munich update-appointment", "munich preconfirm-appointment"} <= set(children)
-    assert children["munich preconfirm-appointment"]["http.response.status_code"] == 200
+    assert {"munich update-appointment", "munich preconfirm-appointment"} <= set(calls)
+    assert tags(calls["munich preconfirm-appointment"])["http.response.status_code"] == 200
+    for call in calls.values():
+        assert list(_upwards(call, spans)) == [
+            "service booking.submit",
+            "service booking.confirm",
+            "button book.confirm",
+        ]
+
+
+def _upwards(span: Span, spans: dict[str, Span]) -> Iterator[str]:
+    """Yield the names of a span's parents, up to the root of its trace."""
+    while parents := [each["spanID"] for each in span["references"] if each["refType"] == "CHILD_OF"]:
+        span = spans[parents[0]]
+        yield span["operationName"]
 
 
 def test_failed_traces_are_found_by_error_type(played: Played) -> None:

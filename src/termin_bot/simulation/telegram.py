@@ -212,6 +212,11 @@ class SimulatedTelegram:
 
     # -- troubles
 
+    def hand_over(self, **updates: dict[str, Any]) -> None:
+        """Queue updates as they are, each by its kind, wanted or not: for what no person here does."""
+        for kind, content in updates.items():
+            self._world.updates.force(kind, content)
+
     def fail(self, method: str, status: int, description: str, times: int = 1, chat_id: int | None = None) -> None:
         """Refuse the next *times* calls of *method* ("*" for any), for one chat or all; they have no effect."""
         self._faults.fail(method, status, description, times=times, chat_id=chat_id)

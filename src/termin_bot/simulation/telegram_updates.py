@@ -77,8 +77,11 @@ class UpdateQueue:
 
     def put(self, kind: str, content: JsonDict, *, answer_key: str | None = None) -> None:
         """Queue an update, unless the bot asked not to hear of its kind."""
-        if self._allowed and kind not in self._allowed:
-            return
+        if not self._allowed or kind in self._allowed:
+            self.force(kind, content, answer_key=answer_key)
+
+    def force(self, kind: str, content: JsonDict, *, answer_key: str | None = None) -> None:
+        """Queue an update, whatever the bot asked for."""
         update_id = self._next_id
         self._next_id += 1
         body = {"update_id": update_id, kind: content}
