@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -28,6 +29,7 @@ _log: Final = logging.getLogger(__name__)
 HOLD_SECONDS: Final = 10.0
 """How long Telegram is kept waiting for our word that an update has arrived, while the database is away."""
 PAUSE_SECONDS: Final = 0.2
+LEAVE_SECONDS: Final = 1.0
 ADOPT_AT_ONCE: Final = 100
 
 Turn = Literal["now", "later", "never"]
@@ -63,6 +65,8 @@ class Arrivals(asyncio.Queue[object]):
         self._unwritten: dict[int, Update] = {}
         self._taken: set[int] = set()
         self._writing = asyncio.Lock()
+        self._soon: asyncio.Task[None] | None = None
+        self._leaving = False
         self.polls = False
         """Whether updates are confirmed by the next poll, see `ConfirmingRequest`."""
 
@@ -80,6 +84,8 @@ class Arrivals(asyncio.Queue[object]):
             return
         self._unwritten[item.update_id] = item
         if self.polls:
+            if self._soon is None or self._soon.done():
+                self._soon = asyncio.create_task(self._write_soon(), name="writing updates down")
             return
         try:
             async with asyncio.timeout(self._hold_seconds):
@@ -100,6 +106,33 @@ class Arrivals(asyncio.Queue[object]):
                     if each.update_id in mine and each.update_id not in self._taken:
                         self._taken.add(each.update_id)
                         await super().put(each)
+
+    async def join(self) -> None:
+        """Return when everything that was put here is handled."""
+        if not self._leaving:
+            await self.written()
+        await super().join()
+
+    def leave(self) -> None:
+        """Hold no update for the sake of the database: the bot is being stopped, and Telegram has them still."""
+        self._leaving = True
+
+    async def are_safe(self) -> bool:
+        """Wait until everything is written down; False when the bot is being stopped before that."""
+        if not self._leaving:
+            await self.written()
+            return True
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.written()
+        except (TimeoutError, StorageError):
+            return False
+        return True
+
+    async def _write_soon(self) -> None:
+        await asyncio.sleep(0)  # let those that came together be written together
+        with suppress(StorageError):  # they are tried again before the next poll
+            await self.written()
 
     async def begin(self, update: Update) -> Turn:
         """Return whether an update may be handled now: in order per person, by one instance, once."""
@@ -181,9 +214,10 @@ class ConfirmingRequest(HTTPXRequest):
         self._arrivals = arrivals
 
     async def do_request(self, *args: Any, **options: Any) -> tuple[int, bytes]:
-        """Ask for updates when the earlier ones are written down."""
+        """Ask for updates when the earlier ones are written down; else find nothing, and confirm nothing."""
         self._arrivals.polls = True
-        await self._arrivals.written()
+        if not await self._arrivals.are_safe():
+            return 200, b'{"ok": true, "result": []}'
         return await super().do_request(*args, **options)
 
 

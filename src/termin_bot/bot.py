@@ -175,6 +175,7 @@ class Bot:
         self._delivery.look_now_and_then()
 
     async def _stop_working(self) -> None:
+        self._arrivals.leave()
         updater = self.application.updater
         if updater is not None and updater.running:
             await updater.stop()  # First, so that nothing new comes in.

@@ -17,7 +17,7 @@ from termin_bot.bot import Bot
 from termin_bot.munich import Slot
 from termin_bot.services.sharing import Instance
 from termin_bot.simulation.telegram import Person
-from termin_bot.storage import Arrival, Subscription
+from termin_bot.storage import SUBMITTING, Arrival, Subscription
 
 COMMANDS = ("/start", "/help", "/cancel", "/pause", "/help", "/resume", "/cancel")
 
@@ -174,6 +174,34 @@ async def test_what_a_killed_instance_had_taken_is_handled_by_another(world: Wor
     async with asyncio.timeout(10):
         while str(anna.id) in await _arrivals(bot):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_a_booking_that_another_instance_submits_is_left_alone_until_it_dies(world: World, bot: Bot) -> None:
+    """The city is asked about it by one instance at a time; what a killed one began is finished, and told."""
+    (anna,) = await watchers(world, 1)
+    world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+    await bot.watch_once()
+    for label in ("Book Fri", "Fri 27.11. 10:00"):
+        await world.press(anna, label)
+    for typed in ("Anna Example", "anna@example.org"):
+        await world.say(anna, typed)
+    killed = Instance(bot.database.work, world.clock, lease_seconds=world.settings.lease_seconds, shared=True)
+    await killed.beat()
+    async with bot.database.work() as work:
+        person = await work.people.by_telegram_id(anna.id)
+        assert person
+        booking = await work.bookings.of(person.id)
+        assert booking
+        booking.step, booking.submitter = SUBMITTING, killed.id
+        await work.commit()
+
+    await bot.sweep_once()
+    assert not _calls(world, "preconfirm-appointment")
+    world.clock.pass_(seconds=world.settings.lease_seconds)
+    await bot.sweep_once()
+    assert len(_calls(world, "preconfirm-appointment")) == 1
+    assert "the city accepted your booking" in anna.last.text
 
 
 async def _arrivals(bot: Bot) -> str:

@@ -12,14 +12,14 @@ import httpx
 import pytest
 from bot_lines import Hooked, Line, free_port, line_to
 from bot_world import DATABASES, EAT, EAT_OFFICE, FRIDAY_TEN, KEY, World, settings_for
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
 from termin_bot import texts
 from termin_bot.app import main
 from termin_bot.bot import Bot
 from termin_bot.settings import Settings
 from termin_bot.simulation.telegram import DEMO_TOKEN, Person
-from termin_bot.storage import Appointment, BookingSession
+from termin_bot.storage import Appointment, BookingSession, StorageReadOnlyError
 
 HOLD_ON = "cannot reach my notes"
 
@@ -227,6 +227,15 @@ async def _until_refused(world: World) -> Person:
         if texts.TROUBLE() in await world.say(stranger, "/start"):
             return stranger
     raise AssertionError("there was always room")
+
+
+async def test_a_standby_is_named(world: World, line: Line, postgresql: str) -> None:
+    """A PostgreSQL that only reads is no place for a bot, and the start says so."""
+    name = make_url(line.url).database
+    await bot_databases.execute(postgresql, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(StorageReadOnlyError, match="can be read but not written"):
+        async with world.bot():
+            pass
 
 
 def test_a_read_only_database_is_one_line(
