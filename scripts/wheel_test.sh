@@ -28,12 +28,14 @@ filterwarnings = error
 markers =
   endurance: takes its time
 EOF
-grep -oE '^[A-Za-z0-9._-]+==[^ ;\\]+' requirements/*.txt --no-filename | sort -u > "$build/locked.txt"
-grep -vE '^(httpx|opentelemetry-.*|pydantic.*)==' "$build/locked.txt" > "$build/oldest.txt"
+grep -oE '^[A-Za-z0-9._-]+==[^ ;\\]+' requirements/dev.txt | sort -u > "$build/locked.txt"
+grep -vE '^(httpx|opentelemetry-.*|pydantic.*|wrapt)==' "$build/locked.txt" > "$build/oldest.txt"
 cat >> "$build/oldest.txt" <<'EOF'
 httpx==0.27.0
 opentelemetry-api==1.39.0
 opentelemetry-sdk==1.39.0
+opentelemetry-distro==0.60b0
+opentelemetry-instrumentation==0.60b0
 pydantic-settings==2.6.0
 EOF
 
