@@ -36,8 +36,8 @@ class Assumptions:
     burst_minutes: int = 5  # Telegram takes 30 messages a second from one bot; several bots share the work
     umami_events_per_second: float = 150.0  # one instance on 2 small cores: measured 50 to 220
     umami_headroom: float = 0.6  # of that is planned with
-    bridge_events_per_second: float = 5_000.0  # measured on 2 cores with its load generator: 6,100
-    bridge_spans_per_second: float = 20_000.0  # measured, 1 event in 10 spans: 38,900
+    bridge_events_per_second: float = 5_000.0  # measured on 2 cores with its load generator: 10,400
+    bridge_spans_per_second: float = 20_000.0  # measured, 1 event in 10 spans: 56,400
     collector_spans_per_second: float = 10_000.0  # one with 2 cores, tail sampling and its queue on disk: assumed
     bytes_per_queued_span: float = 1_000.0  # a span with nine attributes and an event: 540 measured, with room
     bytes_per_spooled_event: float = 600.0  # 463 measured, with room for longer properties
