@@ -50,6 +50,7 @@ CITIZENS: Final = (
     ("the bot alone, webhook", True, 1000),
     ("at Telegram's 30 a second, polling", False, 30),
 )
+WARM_UP: Final = 5.0
 PATIENCE: Final = 40.0
 HOOK: Final = "https://bot.example.org"
 
@@ -161,6 +162,8 @@ async def citizens(count: int, seconds: float, *, by_webhook: bool, per_second: 
             await register(telegram, people)
         hook["TELEGRAM_MESSAGES_PER_SECOND"] = str(per_second)
         async with bot(Path(name), telegram, city, **hook) as pid:
+            await ask(people[0], list(COMMANDS), Tally())
+            await asyncio.sleep(WARM_UP)  # a start is no figure of its own: connections, catalogue, first check
             until = asyncio.get_running_loop().time() + seconds
             used = _cpu(pid)
             pause = count * 1.6 / 20
@@ -259,7 +262,7 @@ async def _subscribed(folder: Path, telegram: SimulatedTelegram, count: int) -> 
         await connection.execute(
             insert(PersonRow),
             [
-                {"id": n, "telegram_id": each.id, "pseudonym": f"v{n}", "language": "en"}
+                {"id": n, "telegram_id": each.id, "visitor": f"v{n}", "language": "en"}
                 | {"registered_at": now, "last_seen_at": now}
                 for n, each in enumerate(people, start=1)
             ],

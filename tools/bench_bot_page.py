@@ -25,8 +25,8 @@ messages a second in all, {seconds:.0f} seconds long.
 {citizens}
 
 Lost: sent and never answered. Out of order: an answer where another one's was due. Times in milliseconds. The bot alone
-uses {busy:.0%} of its core for it. With Telegram's limit, 20 messages a second on average are more than 30 in some
-seconds, and those that are too many wait for the next: that is all that the last row adds.
+uses {busy:.0%} of its core for it. "The bot alone" is without Telegram's limit: with it, 20 messages a second on average
+are more than 30 in some seconds, and those that are too many wait for the next.
 
 All 500 send four commands each at the same moment, without Telegram's limit of 30 messages a second: the bot itself
 answers **{burst_rate} updates a second**, the last one after {burst_max:.1f} s; {burst_lost} lost, {burst_disordered} out of order.
