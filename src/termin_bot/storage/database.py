@@ -134,7 +134,8 @@ class Database:
                 file.parent.mkdir(parents=True, exist_ok=True)
         # hide_parameters: an error must not show what a person typed.
         # One connection to SQLite: it lets one writer in at a time anyway, and here they wait in turn, at no cost.
-        pool = {"pool_size": 1, "max_overflow": 0} if self._is_sqlite else _POSTGRESQL_POOL
+        # A long queue is a crowd and no outage: whoever gives up after the usual 30 s only makes it longer.
+        pool = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 300} if self._is_sqlite else _POSTGRESQL_POOL
         self._engine: AsyncEngine = create_async_engine(parsed, hide_parameters=True, **pool)
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
