@@ -11,7 +11,7 @@ from typing import Final
 
 from otel_umami_exporter.errors import SpoolError
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 BUSY_SECONDS: Final = 1.0  # how long a writer waits for another process; it may be an event loop that waits
 MEMORY: Final = ":memory:"
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     refused_at REAL NOT NULL,
     reason TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS journals (
+    name TEXT PRIMARY KEY,
+    taken INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS books (
     entry TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -71,7 +75,7 @@ def connect(path: str) -> sqlite3.Connection:
             raise SpoolError(f"the spool {path} was written by a newer version of this library ({version})")
         if version < SCHEMA_VERSION:
             database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        for table in ("events", "leases", "seen", "dead_letters", "books"):
+        for table in ("events", "leases", "seen", "dead_letters", "journals", "books"):
             database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608  # our own names
     except BaseException:
         database.close()

@@ -93,7 +93,7 @@ class Pipeline:
         chosen = check_projections(projections, taxonomy)
         self._ledger: Final = _ledger(str(spool), projection_key) if chosen else None
         self._projector: Final = Projector(chosen, site, self._ledger) if self._ledger else None
-        self._spool: Final = OverflowingSpool(spool, limits, self._clock)
+        self._spool: Final = OverflowingSpool(spool, limits, self._clock, journal=True)
         self._bridged = False
         self._is_shut = False
         self.telemetry: Final = Telemetry(self)
