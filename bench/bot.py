@@ -88,7 +88,7 @@ class Stopwatch:
             self.took = (time.perf_counter() - start) * _MS
             self.done.set()
 
-        PersonalUpdateProcessor.do_process_update = timed  # type: ignore[method-assign]
+        PersonalUpdateProcessor.do_process_update = timed  # type: ignore[method-assign, assignment]
 
     async def handled(self, person: Person, text: str) -> float:
         """Have a person say *text*; return the milliseconds that handling it took."""

@@ -1,5 +1,5 @@
 """
-What CI asks: has a ratio fallen by more than 30 % against the one that is committed?
+Fails when a ratio has fallen by more than 30 % against the committed one: what CI asks.
 
 Ratios only, of figures of one and the same run, never a time: a slow machine is slow for both. All of them are said so
 that more is better. Rounds are interleaved, a ratio is the median over rounds, and one that has fallen is measured once
@@ -26,12 +26,12 @@ def measure(say: Callable[[str], None]) -> dict[str, float]:
     """Measure the ratios, in about half a minute."""
     with SinkProcess() as sink:
         found: dict[str, Any] = {
-            "road": road.measure(sink, _PEERS, rounds=3, paced=0, burst=1_000, events=4_000, say=say)
+            "road": road.measure(sink, _PEERS, rounds=3, paced=0, burst=1_500, events=4_000, say=say)
         }
     switched_off = run("bench.startup", "--pieces", 20)
     return {
-        "burst: a bare span beside record()": 1 / by_round(found, "burst_us", "ours", "bare"),
-        "burst: OTLP/HTTP beside record()": 1 / by_round(found, "burst_us", "ours", "otlp"),
+        "burst: a bare span beside record()": 1 / by_round(found, "burst_mean_us", "ours", "bare"),
+        "burst: OTLP/HTTP beside record()": 1 / by_round(found, "burst_mean_us", "ours", "otlp"),
         "delivered/s beside OTLP/HTTP": by_round(found, "delivered_per_second", "ours", "otlp"),
         "CPU: OTLP/HTTP beside ours": 1 / by_round(found, "cpu_per_10k", "ours", "otlp"),
         "memory: OTLP/HTTP beside ours": 1 / by_round(found, "peak_rss_mb", "ours", "otlp"),

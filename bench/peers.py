@@ -7,6 +7,7 @@ enough for the whole load where a figure would else rest on what was dropped; *a
 
 import os
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -109,7 +110,7 @@ class Ours(Bare):
     def event(self, number: int) -> None:
         """Record the event inside a span of its own."""
         with self.tracer.start_as_current_span(_SPAN):
-            self._record(self._event(**properties(self._run, number)), visitor=VISITOR)
+            self._record(self._event(**properties(self._run, number)), visitor=VISITOR)  # type: ignore[arg-type]
 
 
 class Guide:
@@ -127,10 +128,8 @@ class Guide:
         """Post the event; one that cannot be posted is gone."""
         data = {**properties(self._run, number), "user_id": VISITOR}
         payload = {"payload": {"website": WEBSITE, "url": f"/event/{NAME}", "name": NAME, "data": data}}
-        try:
+        with suppress(self._errors):
             await self._client.post(self._url, json=payload, headers={"Content-Type": "application/json"})
-        except self._errors:
-            pass
 
     def flush(self) -> None:
         """Nothing waits anywhere."""
@@ -142,7 +141,7 @@ class Umami:
     def __init__(self, setting: Setting) -> None:
         self._run = setting.run
         self._umami = import_module("umami")
-        self._errors = import_module("httpx").HTTPError
+        self._errors = import_module("httpx2").HTTPError  # its own HTTP client
         self._umami.set_url_base(setting.url)
         self._umami.set_website_id(WEBSITE)
         self._umami.set_hostname("bench")
@@ -150,10 +149,8 @@ class Umami:
     async def event(self, number: int) -> None:
         """Post the event."""
         data = properties(self._run, number)
-        try:
+        with suppress(self._errors):
             await self._umami.new_event_async(NAME, url=f"/event/{NAME}", custom_data=data, distinct_id=VISITOR)
-        except self._errors:
-            pass
 
     def flush(self) -> None:
         """Nothing waits anywhere."""

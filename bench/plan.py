@@ -32,7 +32,7 @@ class Plan:
 
     rounds: int = 5
     paced: int = 100
-    burst: int = 2_000
+    burst: int = 4_000
     events: int = 20_000
     large: int = 200_000
     outage_seconds: float = 10.0
@@ -52,7 +52,7 @@ class Plan:
 QUICK: Final = Plan(
     rounds=2,
     paced=50,
-    burst=1_000,
+    burst=2_000,
     events=5_000,
     large=20_000,
     outage_seconds=5.0,

@@ -75,6 +75,7 @@ def _beside(figure: str, other: str) -> Callable[[Found], float]:
 PROMISES: Final = (
     Promise(number=1, says="paced: `record()` with its span, over a bare span and event", unit=" µs", digits=0,
             value=_over_bare, at_most=60),
+    Promise(number=1, says="in a burst: mean beside OTLP/HTTP", value=_beside("burst_mean_us", "otlp"), at_most=0.8),
     Promise(number=1, says="in a burst: median beside OTLP/HTTP", value=_beside("burst_us", "otlp"), at_most=0.8),
     Promise(number=1, says="in a burst: p99 beside OTLP/HTTP", value=_beside("burst_p99_us", "otlp"), at_most=0.8),
     Promise(number=1, says="event loop lag, p99, at 1,000 events/s while Umami hangs", unit=" ms",

@@ -12,7 +12,15 @@ from bench.sinks import SinkProcess
 
 _FEWEST: Final = 20
 _PER: Final = 10_000
-_FIGURES: Final = ("paced_us", "burst_us", "burst_p99_us", "delivered_per_second", "cpu_per_10k", "peak_rss_mb")
+_FIGURES: Final = (
+    "paced_us",
+    "burst_us",
+    "burst_mean_us",
+    "burst_p99_us",
+    "delivered_per_second",
+    "cpu_per_10k",
+    "peak_rss_mb",
+)
 
 
 def measure(

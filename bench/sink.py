@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._sink.connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's interface
         """Forget it."""
         self._sink.connections.discard(self)
 

@@ -81,6 +81,7 @@ async def road(peer: Peer, orders: Orders, arguments: argparse.Namespace) -> dic
     return {
         "paced_us": median(paced) if paced else None,
         "burst_us": median(burst) if burst else None,
+        "burst_mean_us": sum(burst) / len(burst) if burst else None,
         "burst_p99_us": percentile(burst, 0.99) if burst else None,
         "seconds": seconds,
         "recorded_seconds": recorded,

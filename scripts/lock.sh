@@ -12,4 +12,5 @@ lock() { # lock OUTPUT ARGUMENTS...
 lock requirements/bot.txt --group bot
 lock requirements/bridge.txt --extra bridge
 lock requirements/demo.txt --group demo --extra inbox
+lock requirements/bench.txt --group bench
 lock requirements/dev.txt --group dev --extra inbox --extra bridge
