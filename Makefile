@@ -58,7 +58,7 @@ test-umami: $(VENV)/.dev  ## run the boards against a real Umami: UMAMI_ENDPOINT
 	$(BIN)/python -m pytest tests/dashboards/real_umami.py $(ARGS)
 
 # The peers stand in an environment of their own, and this library beside them.
-$(PEERS)/.bench: requirements/bench.txt pyproject.toml $(VENV)/.dev
+$(PEERS)/.bench: requirements/bench.txt | $(VENV)/.dev
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	$(PEERS)/bin/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "checkout.pth").write_text("$(CURDIR)\n")'

@@ -24,7 +24,7 @@ def say(line: str) -> None:
 def main() -> int:
     """Do what the arguments say; exit status 1 when the guard found a ratio that fell."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less of everything: about three minutes, more noise")
+    parser.add_argument("--quick", action="store_true", help="less of everything: about five minutes, more noise")
     parser.add_argument(
         "--json", type=Path, metavar="PATH", help="write the figures there, and leave docs/performance.md as it is"
     )

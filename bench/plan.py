@@ -1,4 +1,4 @@
-"""All measurements in their order, and how much of each: about ten minutes, or with --quick about three."""
+"""All measurements in their order, and how much of each: some fifteen minutes, or with --quick about five."""
 
 import os
 import platform

@@ -18,7 +18,7 @@ _HEAD: Final = """# What it costs, beside its peers
 Every figure on this page and in the README comes from one run of one command, which anyone can repeat:
 
 ```sh
-make bench                  # about ten minutes; ARGS="--quick" for about three
+make bench                  # some fifteen minutes; ARGS="--quick" for about five
 ```
 
 The peers run in an environment of their own (`requirements/bench.txt`, hashed), each in a fresh process, against one
@@ -46,7 +46,7 @@ _HOW: Final = """
 | import | CPU time of fresh processes, in turn |
 | the bot | the real bot between a simulated Telegram and city; updates handled in turn with telemetry off and on |
 
-The guard in CI (`make bench-guard`) measures a few of the ratios and fails when one falls by more than 30 % against
+`make bench-guard` measures a few of the ratios and fails when one falls by more than 30 % against
 `bench/reference.json`. It knows no times.
 
 """

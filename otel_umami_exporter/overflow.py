@@ -23,7 +23,7 @@ from otel_umami_exporter.database import MEMORY
 from otel_umami_exporter.dead_letters import dead_letters
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
 from otel_umami_exporter.forks import begin_anew_in_children
-from otel_umami_exporter.spool import Claim, Settlement, Spool, SpoolLimits
+from otel_umami_exporter.spool import Claim, Entry, Settlement, Spool, SpoolLimits
 
 _log: Final = logging.getLogger(__name__)
 IN_MEMORY: Final = SpoolLimits(max_events=20_000, max_bytes=32 << 20)
@@ -93,8 +93,8 @@ class OverflowingSpool:
         with self._lock:
             self._in_memory().put(bodies, now)
 
-    def put_once(self, entries: Sequence[tuple[Sequence[bytes], bytes | None]], door: str, now: float) -> int:
-        """Accept each (bodies, key) that no other *door* has brought; return how many were left out."""
+    def put_once(self, entries: Sequence[Entry], door: str, now: float) -> int:
+        """Accept each entry that no other *door* has brought; return how many were left out."""
         if self._memory is None and self._disk is not None:
             try:
                 return self._disk.put_once(entries, door, now)

@@ -8,6 +8,7 @@ exporter) holds a pipeline and differs in nothing after `Record`.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -119,7 +120,7 @@ class Pipeline:
 
         Returns False, counted and logged once, when the spool takes nothing. Never raises for what a record holds.
         """
-        kept = [(bodies, each) for each in records if (bodies := self._bodies(each))]
+        kept = [admitted for each in records if (admitted := self._admit(each)) is not None]
         if not kept:
             return True
         try:
@@ -167,29 +168,33 @@ class Pipeline:
             self._spool.degraded,
         )
 
-    def _put(self, kept: Sequence[tuple[list[bytes], Record]], door: Door) -> int:
-        """Spool events with their copies; return how many bodies that were."""
+    def _put(self, kept: Sequence[Admitted], door: Door) -> int:
+        """Spool events with their copies; return how many of them, or of their bodies, that were."""
         now = self._clock.time()
         if not self._bridged:
-            bodies = [body for bodies, _ in kept for body in bodies]
+            bodies = [body for each in kept for body in self._bodies(each)]
             self._spool.put(bodies, now)
             return len(bodies)
-        entries = [(bodies, key_of(each)) for bodies, each in kept]
+        # Made once, also if the disk takes them only at the second try.
+        entries = [(cache(partial(self._bodies, each)), key_of(each.record)) for each in kept]
         doubled = self._spool.put_once(entries, door, now)
         if doubled:
             self._counters.add("doubled", doubled)
         return len(kept) - doubled
 
-    def _bodies(self, record: Record) -> list[bytes]:
-        """Return what is to be sent of *record*: itself first, then its copies."""
+    def _admit(self, record: Record) -> Admitted | None:
         admitted = admit(record, self.taxonomy)
         if isinstance(admitted, Rejected):
             self._count(admitted.reason)
-            return []
+            return None
         for each in admitted.left_out:
             self._count(each)
         if dropped := getattr(record.attributes, "dropped", 0):  # OpenTelemetry's mappings count what a limit cost
             self._count("attribute_limit", dropped)
+        return admitted
+
+    def _bodies(self, admitted: Admitted) -> list[bytes]:
+        """Return what is to be sent of an event: itself first, then its copies."""
         body = to_json(to_item(admitted, self._site))
         return [body] if self._projector is None else [body, *self._copies(self._projector, admitted)]
 

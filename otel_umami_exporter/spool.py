@@ -51,6 +51,9 @@ _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come withi
 _LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
 _FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
 
+Entry = tuple[Callable[[], Sequence[bytes]], bytes | None]
+"""What makes the bodies of one event, and what is equal in the two copies of it that different doors bring, if any."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpoolLimits:
@@ -183,24 +186,25 @@ class Spool:
         if self._untrimmed >= _TRIM_EVERY:
             self.trim(now, at_most=_TRIM_AT_MOST)
 
-    def put_once(self, entries: Sequence[tuple[Sequence[bytes], bytes | None]], door: str, now: float) -> int:
+    def put_once(self, entries: Sequence[Entry], door: str, now: float) -> int:
         """
-        Accept each (bodies, key) whose key no other *door* has brought lately; return how many were left out.
+        Accept each entry whose key no other *door* has brought lately; return how many were left out.
 
         An event that is recorded on a span and also bridged into the log arrives by both doors and is stored once.
+        What makes its bodies is asked only of one that is stored: copies for public boards count what they are made of.
         """
 
         def work(database: sqlite3.Connection) -> int:
             new: list[bytes] = []
             doubled = 0
-            for bodies, key in entries:
+            for make_bodies, key in entries:
                 if key is not None:
                     seen = database.execute("SELECT door FROM seen WHERE key = ?", (key,)).fetchone()
                     if seen is not None and seen[0] != door:
                         doubled += 1
                         continue
                     database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (key, door, now))
-                new += bodies
+                new += make_bodies()
             _insert_many(database, new, now)
             return doubled
 

@@ -37,7 +37,7 @@ SENDS_IN_FLIGHT: Final = 4  # where there are no batches
 _BATCH_AGAIN_SECONDS: Final = 600.0  # a proxy may have said 404 while Umami was being replaced
 # httpx imports these in the thread that sends first. In a child that is forked in that moment they would stay half
 # imported: it could send nothing for the rest of its life.
-for _name in ("httpcore", "certifi", "encodings.idna"):
+for _name in ("httpcore", "certifi", "encodings.idna", "importlib.readers"):
     with suppress(ImportError):
         import_module(_name)
 

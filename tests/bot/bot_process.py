@@ -32,10 +32,10 @@ class Running:
     out: str = ""
     err: str = ""
 
-    async def stop(self) -> None:
-        """Send SIGTERM, and read everything."""
-        self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+    async def stop(self, how: signal.Signals = signal.SIGTERM, *, within: float = 30) -> None:
+        """Send a signal, and read everything; raises TimeoutError if it has not ended *within* so many seconds."""
+        self.process.send_signal(how)
+        async with asyncio.timeout(within):
             out, err = await self.process.communicate()
         self.out, self.err = out.decode(), err.decode()
 

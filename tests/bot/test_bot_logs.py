@@ -1,11 +1,8 @@
 """The log: one line an event, its trace beside it, and no secret in it, in either format."""
 
-import asyncio
 import json
 import logging
-import os
 import re
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from bot_process import running
 from bot_world import settings_for
 from cryptography.fernet import Fernet
 from opentelemetry import trace
@@ -21,7 +19,7 @@ from termin_bot import logging_setup
 from termin_bot.intake import derived_secret
 from termin_bot.redaction import REDACTED, SentenceOnly, secrets_of
 from termin_bot.settings import Settings
-from termin_bot.simulation.telegram import DEMO_TOKEN, SimulatedTelegram
+from termin_bot.simulation.telegram import DEMO_TOKEN
 from termin_bot.tracing import span
 
 ROOT = Path(__file__).parents[2]
@@ -189,41 +187,23 @@ def test_a_library_that_quotes_keeps_its_sentence_only() -> None:
 
 async def test_the_process_logs_nothing_but_json(tmp_path: Path) -> None:
     """From the start to the stop, with trouble in between: each line of standard error is an object."""
-    telegram = SimulatedTelegram()
-    async with telegram.serve() as url:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "telegram_bot.py"),
-            env={
-                "PATH": os.environ["PATH"],
-                "TELEGRAM_BOT_TOKEN": DEMO_TOKEN,
-                "TELEGRAM_BASE_URL": url,
-                "MUNICH_BASE_URL": "http://127.0.0.1:9/api",
-                "OTEL_TRACES_EXPORTER": "none",
-                "ANALYTICS_ENABLED": "false",
-                "LOG_FORMAT": "json",
-            },
-            cwd=tmp_path,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        anna = telegram.person()
+    async with running(tmp_path, LOG_FORMAT="json") as bot:
+        anna = bot.telegram.person()
         await anna.send("/start")
         await anna.answer(timeout=30)
-        telegram.fail("sendMessage", 500, "Internal Server Error canary-words")
+        bot.telegram.fail("sendMessage", 500, "Internal Server Error canary-words")
         await anna.send("/help canary-words")
         await anna.answer(timeout=30)
-        process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
-            _, said = await process.communicate()
+        await bot.stop()
 
-    lines: list[dict[str, Any]] = [json.loads(line) for line in said.decode().splitlines()]
+    lines: list[dict[str, Any]] = [json.loads(line) for line in bot.err.splitlines()]
     messages = [line["message"] for line in lines]
     assert messages[0] == "the bot is running"
     assert messages[-1] == "stopping"
     failed = next(line for line in lines if line["message"].startswith("Telegram did not take a message"))
     assert re.fullmatch("[0-9a-f]{32}", failed["trace_id"])
-    assert b"canary" not in said
-    assert DEMO_TOKEN.encode() not in said
+    assert "canary" not in bot.err
+    assert DEMO_TOKEN not in bot.err
 
 
 def test_what_nobody_caught_is_a_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 """What an operator relies on: settings, order, errors, logs, the schema, starting and stopping."""
 
-import asyncio
 import logging
 import os
 import re
@@ -15,6 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from bot_databases import NOBODYS
+from bot_process import running
 from bot_world import EAT, EXCEPTION, World, settings_for
 from opentelemetry.trace import StatusCode
 from pydantic import ValidationError
@@ -27,7 +27,7 @@ from termin_bot.app import main, user_agent
 from termin_bot.bot import Bot
 from termin_bot.events import TAXONOMY
 from termin_bot.settings import Settings
-from termin_bot.simulation.telegram import DEMO_TOKEN, SimulatedTelegram
+from termin_bot.simulation.telegram import DEMO_TOKEN
 from termin_bot.storage import Table
 from termin_bot.updates import NotOurs, operation_of, route_of
 
@@ -307,29 +307,12 @@ async def test_a_token_that_telegram_does_not_know_opens_nothing(world: World, t
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_stops_the_real_process_in_order(how: signal.Signals, tmp_path: Path) -> None:
     """Within five seconds, with exit status 0 and without a traceback."""
-    telegram = SimulatedTelegram()
-    async with telegram.serve() as url:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "telegram_bot.py"),
-            env={
-                **GOOD,
-                "PATH": os.environ["PATH"],
-                "TELEGRAM_BOT_TOKEN": DEMO_TOKEN,
-                "TELEGRAM_BASE_URL": url,
-                "MUNICH_BASE_URL": "http://127.0.0.1:9/api",
-                "OTEL_TRACES_EXPORTER": "none",
-            },
-            cwd=tmp_path,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        anna = telegram.person()
+    async with running(tmp_path) as bot:
+        anna = bot.telegram.person()
         await anna.send("/start")
         await anna.answer(timeout=20)
-        process.send_signal(how)
-        async with asyncio.timeout(5):
-            _, said = await process.communicate()
+        await bot.stop(how, within=5)
 
-    assert process.returncode == 0
-    assert b"Traceback" not in said
-    assert DEMO_TOKEN.encode() not in said
+    assert bot.process.returncode == 0
+    assert "Traceback" not in bot.err
+    assert DEMO_TOKEN not in bot.err

@@ -80,6 +80,23 @@ async def test_who_is_being_told_is_not_told_twice(book: Book, telling: Telling)
     assert sorted(book.told) == [1, 2, 3]
 
 
+async def test_everybody_knows_when_telling_is_worked_off(book: Book, telling: Telling) -> None:
+    """Also those whose message somebody else has begun."""
+    book.held, book.wanted, stopping = asyncio.Event(), 1, asyncio.Event()
+    running = asyncio.create_task(telling.run(stopping))
+    await telling.tell([1], NOTHING)
+    await book.enough.wait()
+    working = asyncio.create_task(telling.work_off())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not working.done()
+    book.held.set()
+    await working
+    assert book.told == [1]
+    stopping.set()
+    await running
+
+
 async def test_a_small_service_does_not_wait_for_a_large_one(book: Book, telling: Telling) -> None:
     """The services take turns."""
     await telling.tell(range(1000), NOTHING)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 import pytest
 
-from otel_umami_exporter import Event, Privacy, Prop, Taxonomy, TaxonomyError
+from otel_umami_exporter import Event, Pipeline, Privacy, Prop, Taxonomy, TaxonomyError
 from otel_umami_exporter.gate import Admitted, admit
 from otel_umami_exporter.ledger import Ledger
 from otel_umami_exporter.payload import Site, to_item
@@ -164,6 +164,27 @@ def test_without_people_each_occurrence_counts() -> None:
 
     assert [len(each) for each in found] == [0, 0, 3, 1]
     assert all("id" not in payload for each in found for payload in payloads(each))
+
+
+def test_an_event_that_comes_by_two_doors_is_counted_once(tmp_path: Path) -> None:
+    """A value must not be shown early because a bridge brings each of its events twice."""
+    hot = Projection.naming(OvenChecked, "hot", key="hot", title="Hot", at_least=3)
+    checks = [admitted(OvenChecked(hot=True), visitor=None, trace=f"{each:032x}").record for each in (1, 2)]
+    pipeline = Pipeline(
+        taxonomy=TAXONOMY,
+        site=Site(MAIN),
+        spool=tmp_path / "spool",
+        connect="http://127.0.0.1:9",
+        projections=[hot],
+    )
+    pipeline.expect_bridge()
+    for check in checks:
+        pipeline.accept([check], "span")
+        pipeline.accept([check], "log")
+    accepted = pipeline.status().books.accepted
+    pipeline.shutdown(0.1)
+
+    assert accepted == 2
 
 
 def test_what_was_counted_survives_a_restart(tmp_path: Path) -> None:

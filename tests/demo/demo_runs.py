@@ -48,7 +48,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """Return the summary of a run that ended well."""
         status, output, errors = self.finished()
-        assert (status, errors) == (0, ""), output
+        assert (status, errors) == (0, ""), errors + output
         content: dict[str, Any] = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
         return content
 

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, Tracer
 from road import QUICK, TAXONOMY, WEBSITE, provider
 
 from otel_umami_exporter import Pipeline, Privacy, UmamiSpanProcessor
+from otel_umami_exporter.gate import AUTOMATIC_EVENTS
 from otel_umami_exporter.inbox.client import Sender
 from otel_umami_exporter.inbox.handle import nowhere
 from otel_umami_exporter.inbox.ingest import Ingest, Stored
@@ -137,4 +138,4 @@ def test_whatever_a_span_holds(
     after = judge.pipeline.status()
     assert after.books.balanced
     stayed = sum(after.stayed_behind.get(each, 0) - before.stayed_behind.get(each, 0) for each in ("undeclared_event",))
-    assert stayed == len([event for event, _, _ in events if event not in DECLARED and event != "exception"])
+    assert stayed == len([event for event, _, _ in events if event not in DECLARED and event not in AUTOMATIC_EVENTS])

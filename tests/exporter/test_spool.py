@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -221,16 +222,20 @@ def test_a_forked_child_has_its_own_connection(tmp_path: Path) -> None:
     assert {b"0", b"child", b"parent"} == set(spool.bodies())
 
 
+def made(*bodies: bytes) -> Callable[[], Sequence[bytes]]:
+    return lambda: bodies
+
+
 def test_an_event_of_another_door_is_stored_once(tmp_path: Path) -> None:
     """Two equal ones through the same door are two events."""
     spool = Spool(tmp_path / "spool")
 
-    assert spool.put_once([([b"a"], b"key-a"), ([b"a"], b"key-a"), ([b"b"], None)], "span", 1.0) == 0
-    assert spool.put_once([([b"a copy", b"its projection"], b"key-a"), ([b"c"], b"key-c")], "log", 2.0) == 1
+    assert spool.put_once([(made(b"a"), b"key-a"), (made(b"a"), b"key-a"), (made(b"b"), None)], "span", 1.0) == 0
+    assert spool.put_once([(made(b"a copy", b"its projection"), b"key-a"), (made(b"c"), b"key-c")], "log", 2.0) == 1
     assert list(spool.bodies()) == [b"a", b"a", b"b", b"c"]
 
     spool.tidy(1_000.0)
-    assert spool.put_once([([b"a much later"], b"key-a")], "log", 1_000.0) == 0
+    assert spool.put_once([(made(b"a much later"), b"key-a")], "log", 1_000.0) == 0
 
 
 @pytest.mark.parametrize("damage", [b"this is no database" * 400, b"SQLite format 3\x00" + b"\xff" * 8_000])

@@ -51,6 +51,8 @@ class Telling:
         self._batches: deque[tuple[Catalogue, Context, deque[int]]] = deque()
         self._known: set[int] = set()
         self._asked = asyncio.Event()
+        self._told = asyncio.Event()
+        self._told.set()
 
     @property
     def waiting(self) -> int:
@@ -63,6 +65,7 @@ class Telling:
         if not fresh:
             return
         self._known.update(fresh)
+        self._told.clear()
         _waiting.add(len(fresh))
         self._batches.append((catalogue, copy_context(), deque(self._chance.sample(fresh, len(fresh)))))
         self._asked.set()
@@ -80,11 +83,13 @@ class Telling:
             leaving.cancel()
 
     async def work_off(self, stopping: asyncio.Event | None = None) -> None:
-        """Tell until nobody waits, or *stopping*."""
+        """Tell until nobody waits, also not for what `run` has begun beside this; or until *stopping*."""
         self._asked.clear()
         failures = [each for each in await asyncio.gather(*(self._worker(stopping) for _ in range(AT_A_TIME))) if each]
         if failures:
             _log.error("telling failed %d times: %s", sum(count for count, _ in failures), failures[0][1])
+        if stopping is None:
+            await self._told.wait()
 
     async def _worker(self, stopping: asyncio.Event | None) -> tuple[int, str] | None:
         failed, why = 0, ""
@@ -102,4 +107,6 @@ class Telling:
             finally:
                 self._known.discard(subscription_id)  # not before: the next cycle must not begin a second message
                 _waiting.add(-1)
+                if not self._known:
+                    self._told.set()
         return (failed, why) if failed else None
