@@ -28,10 +28,12 @@ from typing import Final, TypeVar
 from otel_umami_exporter.books import Books, count, read, waiting_by_books
 from otel_umami_exporter.database import (
     MEMORY,
+    Damage,
     connect,
     inode,
     is_damage,
     is_gone,
+    is_sound,
     make_private,
     new_owner,
     one_process,
@@ -123,6 +125,7 @@ class Spool:
         self.path: Final = str(path)
         self.limits: Final = limits or SpoolLimits()
         self._closed = False
+        self._sound: int | None = None  # the file that we have found sound
         self._journal: Final = Journal(self.path) if journal and SUPPORTED and self.path != MEMORY else None
         self.begin_anew()
         with self._lock:
@@ -225,11 +228,10 @@ class Spool:
         )
 
         def work(database: sqlite3.Connection) -> Claim:
-            found = [
-                _spooled(row)
-                for row in database.execute(query, (now, now + _LONGEST_PAUSE_SECONDS, now, limit)).fetchall()
-            ]
-            is_full = len(found) == limit
+            rows = database.execute(query, (now, now + _LONGEST_PAUSE_SECONDS, now, limit + 1)).fetchall()
+            _check_order([row[0] for row in rows], order)
+            found = [_spooled(row) for row in rows[:limit]]
+            is_full = len(rows) >= limit
             if newest_since is not None:
                 found = [each for each in reversed(found) if each.accepted_at >= since]
             if not found:
@@ -444,7 +446,9 @@ class Spool:
             with self._aside, closing(connect(self.path)) as database:
                 return _transaction(database, "DEFERRED", work)
         except sqlite3.Error as error:
-            raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
+            if not is_damage(error):
+                raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
+        return self._run(lambda database: _transaction(database, "DEFERRED", work))  # which replaces a damaged file
 
     def _run(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True) -> _T:
         """Do *work*; unless it only adds, on a file into which the journals were taken before (*look*)."""
@@ -470,9 +474,18 @@ class Spool:
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise _unavailable(self.path, error) from error
+        except (TypeError, ValueError, OverflowError):  # a value that is none of its type, or a defect of ours
+            if self._is_still_sound():
+                raise
         self._replace()
         try:
             return work(self._connection())
+        except sqlite3.Error as error:
+            raise _unavailable(self.path, error) from error
+
+    def _is_still_sound(self) -> bool:
+        try:
+            return self._database is None or is_sound(self._database)
         except sqlite3.Error as error:
             raise _unavailable(self.path, error) from error
 
@@ -530,7 +543,14 @@ class Spool:
             if self._inode not in (None, now):
                 self._generation += 1
             self._inode = now
-        return connect(self.path)
+        database = connect(self.path)
+        # Before the first change: deleting from a damaged tree of pages makes more of it unreadable.
+        if self.path != MEMORY and self._inode != self._sound:
+            if not is_sound(database):
+                database.close()
+                raise Damage("the file is not sound")
+            self._sound = self._inode
+        return database
 
     def _follow_the_file(self) -> None:
         """Open the file anew if another process has replaced it, or somebody has deleted it."""
@@ -607,6 +627,16 @@ def _spooled(row: tuple[int, object, object, object]) -> Spooled:
         attempts if isinstance(attempts, int) else 0,
         accepted_at if isinstance(accepted_at, float) else 0.0,
     )
+
+
+def _check_order(ids: Sequence[int], order: str) -> None:
+    """
+    Raise Damage if a walk by id is not one: deleting a flipped id would delete the event to which it belongs.
+
+    One more than the batch is looked at, because the last may have been flipped into the next.
+    """
+    if any(one >= other for one, other in pairwise(ids if order == "ASC" else reversed(ids))):
+        raise Damage("ids out of order")
 
 
 def _delete(database: sqlite3.Connection, ids: Sequence[int]) -> int:
