@@ -57,7 +57,7 @@ class Journal:
         self._spool: Final = spool
         self.works = True  # False where the file system knows no locks
         self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it, and flush
-        self._writer = 0  # the thread that is in the middle of a frame
+        self._inside: set[int] = set()  # threads that hold the lock to write, or are about to
         self._descriptor: int | None = None
         self.name = ""
         self._size = 0
@@ -75,19 +75,20 @@ class Journal:
             parts += (_LENGTH(len(body)), body)
         inside = b"".join(parts)
         frame = _HEAD.pack(len(inside), crc32(inside)) + inside
-        with self._lock:
-            if self._writer:
-                raise OSError("the journal is in use by what was interrupted")
-            self._writer = threading.get_ident()
-            try:
+        thread = threading.get_ident()
+        if thread in self._inside:
+            raise OSError("the journal is in use by what was interrupted")
+        self._inside.add(thread)  # Before the lock is held, and until it is not: a signal may come between.
+        try:
+            with self._lock:
                 self._write(frame)
-            finally:
-                self._writer = 0
+        finally:
+            self._inside.discard(thread)
 
     @property
     def is_interrupted(self) -> bool:
         """Whether we are a signal handler, and this very thread is in the middle of a frame: wait for nothing then."""
-        return self._writer == threading.get_ident()
+        return threading.get_ident() in self._inside
 
     def _write(self, frame: bytes) -> None:
         if self._size - self._taken > _MOST_BYTES:
@@ -124,7 +125,7 @@ class Journal:
         """Note that all before *upto* is in the spool's file; begin a new journal when this one has grown."""
         with self._lock:
             self._taken = max(self._taken, upto)
-            if self._writer or not self._size == self._taken > 0:
+            if self.is_interrupted or not self._size == self._taken > 0:
                 return
             if self._taken >= _NEW_AT_BYTES or self._is_deleted():
                 self._give_up()
@@ -132,20 +133,25 @@ class Journal:
     def abandon(self) -> None:
         """Write to a new one from now on: in the middle of this one is something that nobody can read."""
         with self._lock:
-            if self._descriptor is not None and not self._writer:
+            if self._descriptor is not None and not self.is_interrupted:
                 os.close(self._descriptor)
                 self._descriptor, self.name, self._size, self._taken = None, "", 0, 0
 
     def close(self) -> None:
         """Let go; what was not taken in is found by the next who opens the spool."""
-        with self._lock:
-            if self._writer:
-                return
-            if self._size == self._taken:
-                self._give_up()
-            elif self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+        thread = threading.get_ident()
+        if thread in self._inside:
+            return
+        self._inside.add(thread)
+        try:
+            with self._lock:
+                if self._size == self._taken:
+                    self._give_up()
+                elif self._descriptor is not None:
+                    os.close(self._descriptor)
+                    self._descriptor = None
+        finally:
+            self._inside.discard(thread)
 
     def __del__(self) -> None:
         """Let go of what nobody has closed."""
@@ -157,7 +163,7 @@ class Journal:
     def begin_anew(self) -> None:
         """Write another one in a forked child; the parent goes on with this one, and holds its lock."""
         self._lock = threading.RLock()
-        self._writer = 0
+        self._inside = set()
         if self._descriptor is not None:
             with suppress(OSError):
                 os.close(self._descriptor)

@@ -189,8 +189,8 @@ class Pipeline:
             return None
         for each in admitted.left_out:
             self._count(each)
-        if dropped := getattr(record.attributes, "dropped", 0):  # OpenTelemetry's mappings count what a limit cost
-            self._count("attribute_limit", dropped)
+        if record.dropped_attributes:
+            self._count("attribute_limit", record.dropped_attributes)
         return admitted
 
     def _bodies(self, admitted: Admitted) -> list[bytes]:

@@ -31,8 +31,8 @@ class Record:
     """
     A business event, or with *is_view* an operation that a person asked for.
 
-    *time_ns* and *span_start_ns* are nanoseconds since 1970, *trace_id* and *span_id* are hexadecimal digits. Nobody
-    changes one; it is not frozen because a frozen one takes three times as long to make.
+    *time_ns* and *span_start_ns* are nanoseconds since 1970, *trace_id* and *span_id* are hexadecimal digits.
+    *dropped_attributes* is how many a limit of OpenTelemetry has cost. Nobody changes one; it is not frozen because a frozen one takes three times as long to make.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Record:
     is_view: bool = False
     visitor: str | None = None
     attributes: Mapping[str, Any]
+    dropped_attributes: int = 0
     span_start_ns: int | None = None
     trace_id: str | None = None
     span_id: str | None = None
@@ -88,6 +89,7 @@ def records_from_span(span: ReadableSpan) -> list[Record]:
                 time_ns=event.timestamp,
                 visitor=_text(said) if said is not None else visitor,
                 attributes=own,
+                dropped_attributes=getattr(event.attributes, "dropped", 0),
                 span_start_ns=start,
                 trace_id=trace_id,
                 span_id=span_id,
@@ -131,6 +133,7 @@ def record_from_log(entry: "ReadableLogRecord") -> Record | None:
         time_ns=log.timestamp or log.observed_timestamp or 0,
         visitor=_text(attributes.get(VISITOR)),
         attributes=attributes,
+        dropped_attributes=getattr(attributes, "dropped", 0),
         trace_id=format_trace_id(log.trace_id) if log.trace_id else None,
         span_id=format_span_id(log.span_id) if log.span_id else None,
         service=_text(resource.get(SERVICE_NAME)),

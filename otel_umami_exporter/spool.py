@@ -458,15 +458,21 @@ class Spool:
                 self._take_in(database)
             return work(database)
 
+        # We may be a signal handler, and this very thread in the middle of a frame, for which the holder of our lock
+        # may wait, or of a transaction.
+        if self._journal is not None and self._journal.is_interrupted:
+            raise self._in_use()
         with self._lock:
-            # We may be a signal handler, and this very thread in the middle of a transaction, or of a frame.
-            if self._busy or (self._journal is not None and self._journal.is_interrupted):
-                raise SpoolUnavailable(f"the spool {self.path} is in use by what was interrupted")
+            if self._busy:
+                raise self._in_use()
             self._busy = True
             try:
                 return self._try(whole)
             finally:
                 self._busy = False
+
+    def _in_use(self) -> SpoolError:
+        return SpoolUnavailable(f"the spool {self.path} is in use by what was interrupted")
 
     def _try(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
