@@ -32,7 +32,9 @@ class Record:
     A business event, or with *is_view* an operation that a person asked for.
 
     *time_ns* and *span_start_ns* are nanoseconds since 1970, *trace_id* and *span_id* are hexadecimal digits.
-    *dropped_attributes* is how many a limit of OpenTelemetry has cost. Nobody changes one; it is not frozen because a frozen one takes three times as long to make.
+    *dropped_attributes* is how many a limit of OpenTelemetry has cost.
+
+    Nobody changes one; it is not frozen because a frozen one takes three times as long to make.
     """
 
     name: str
