@@ -51,6 +51,7 @@ _TIDY_AT_ONCE: Final = 1_000
 _ROWS: Final = 100  # in one statement
 _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
 _LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
+_NO_VALUES: Final = (TypeError, ValueError, OverflowError)  # what damaged values lead to, or a defect of ours
 _FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
 
 Entry = tuple[Callable[[], Sequence[bytes]], bytes | None]
@@ -228,10 +229,9 @@ class Spool:
         )
 
         def work(database: sqlite3.Connection) -> Claim:
-            rows = database.execute(query, (now, now + _LONGEST_PAUSE_SECONDS, now, limit + 1)).fetchall()
-            _check_order([row[0] for row in rows], order)
-            found = [_spooled(row) for row in rows[:limit]]
-            is_full = len(rows) >= limit
+            rows = database.execute(query, (now, now + _LONGEST_PAUSE_SECONDS, now, limit)).fetchall()
+            found = [_spooled(row) for row in rows]
+            is_full = len(found) == limit
             if newest_since is not None:
                 found = [each for each in reversed(found) if each.accepted_at >= since]
             if not found:
@@ -448,6 +448,8 @@ class Spool:
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
+        except _NO_VALUES:
+            pass
         return self._run(lambda database: _transaction(database, "DEFERRED", work))  # which replaces a damaged file
 
     def _run(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True) -> _T:
@@ -480,7 +482,7 @@ class Spool:
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise _unavailable(self.path, error) from error
-        except (TypeError, ValueError, OverflowError):  # a value that is none of its type, or a defect of ours
+        except _NO_VALUES:
             if self._is_still_sound():
                 raise
         self._replace()
@@ -633,16 +635,6 @@ def _spooled(row: tuple[int, object, object, object]) -> Spooled:
         attempts if isinstance(attempts, int) else 0,
         accepted_at if isinstance(accepted_at, float) else 0.0,
     )
-
-
-def _check_order(ids: Sequence[int], order: str) -> None:
-    """
-    Raise Damage if a walk by id is not one: deleting a flipped id would delete the event to which it belongs.
-
-    One more than the batch is looked at, because the last may have been flipped into the next.
-    """
-    if any(one >= other for one, other in pairwise(ids if order == "ASC" else reversed(ids))):
-        raise Damage("ids out of order")
 
 
 def _delete(database: sqlite3.Connection, ids: Sequence[int]) -> int:
