@@ -1,5 +1,5 @@
 """
-Fails when a ratio has fallen by more than 30 % against the committed one.
+Fails when a ratio has fallen by more than 30 % against the committed one: what CI asks.
 
 Ratios only, of figures of one and the same run, never a time: a slow machine is slow for both. All of them are said so
 that more is better. Rounds are interleaved, a ratio is the median over rounds, and one that has fallen is measured once

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from otel_umami_exporter.database import Damage
+
 Entry = Literal["delivered", "refused", "dropped", "moved"]
 
 
@@ -45,7 +47,12 @@ def count(database: sqlite3.Connection, entry: Entry, reason: str, number: int) 
 
 
 def read(database: sqlite3.Connection) -> Books:
-    """Return the books; inside a transaction, so that all numbers are of one moment. Counts what waits row by row."""
+    """
+    Return the books; inside a transaction, so that all numbers are of one moment. Counts what waits row by row.
+
+    Raises:
+        Damage: they do not balance.
+    """
     row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
     entries = database.execute("SELECT entry, reason, number FROM books WHERE number <> 0").fetchall()
     (waiting,) = database.execute("SELECT count(*) FROM events").fetchone()
@@ -53,7 +60,10 @@ def read(database: sqlite3.Connection) -> Books:
     for entry, reason, number in entries:
         numbers.setdefault(entry, {})[reason] = number
     accepted = (row[0] if row else 0) - sum(numbers["moved"].values())
-    return Books(accepted, sum(numbers["delivered"].values()), waiting, numbers["refused"], numbers["dropped"])
+    books = Books(accepted, sum(numbers["delivered"].values()), waiting, numbers["refused"], numbers["dropped"])
+    if not books.balanced:
+        raise Damage("the books do not balance")
+    return books
 
 
 def waiting_by_books(database: sqlite3.Connection) -> int:

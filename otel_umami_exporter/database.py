@@ -11,11 +11,21 @@ from typing import Final
 
 from otel_umami_exporter.errors import SpoolError
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 BUSY_SECONDS: Final = 1.0  # how long a writer waits for another process; it may be an event loop that waits
 MEMORY: Final = ":memory:"
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PRIMARY: Final = 0xFF  # the rest of an SQLite error code is detail
+_SAID_OF_DAMAGE: Final = ("no such table", "no such column", "Could not decode to UTF-8")
+_ODD_VALUES: Final = (
+    (
+        "events WHERE typeof(body) <> 'blob' OR typeof(accepted_at) <> 'real' OR typeof(not_before) <> 'real'"
+        " OR typeof(attempts) <> 'integer'"
+    ),
+    "leases WHERE typeof(first) <> 'integer' OR typeof(last) <> 'integer' OR typeof(until) <> 'real'",
+    "books WHERE typeof(entry) <> 'text' OR typeof(reason) <> 'text' OR typeof(number) <> 'integer'",
+    "sqlite_sequence WHERE typeof(seq) <> 'integer'",
+)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -43,6 +53,10 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     refused_at REAL NOT NULL,
     reason TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS journals (
+    name TEXT PRIMARY KEY,
+    taken INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS books (
     entry TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -50,6 +64,12 @@ CREATE TABLE IF NOT EXISTS books (
     PRIMARY KEY (entry, reason)
 ) WITHOUT ROWID;
 """
+
+
+class Damage(sqlite3.DatabaseError):
+    """What cannot be in a sound file, and SQLite has not noticed."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -71,7 +91,7 @@ def connect(path: str) -> sqlite3.Connection:
             raise SpoolError(f"the spool {path} was written by a newer version of this library ({version})")
         if version < SCHEMA_VERSION:
             database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        for table in ("events", "leases", "seen", "dead_letters", "books"):
+        for table in ("events", "leases", "seen", "dead_letters", "journals", "books"):
             database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608  # our own names
     except BaseException:
         database.close()
@@ -82,10 +102,27 @@ def connect(path: str) -> sqlite3.Connection:
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether *error* says that the file is no sound database; a lock or a full disk is something else."""
     code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
+    # Of a table that should be there the catalogue is damaged; our text was always UTF-8.
+    return (code is not None and code & _PRIMARY in _DAMAGED) or any(each in str(error) for each in _SAID_OF_DAMAGE)
+
+
+def is_sound(database: sqlite3.Connection) -> bool:
+    """
+    Whether the pages hang together and each value is of its column's type; reads the whole file.
+
+    Half a second for a million events.
+
+    Raises:
+        sqlite3.Error: it cannot be read now.
+    """
+    try:
+        (said,) = database.execute("PRAGMA quick_check(1)").fetchone()  # NULL where none may be, among much else
+        odd = [database.execute(f"SELECT 1 FROM {each} LIMIT 1").fetchone() for each in _ODD_VALUES]  # noqa: S608  # ours
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
         return False
-    # A table that should be there and is not: the catalogue is damaged.
-    return code & _PRIMARY in _DAMAGED or (code == sqlite3.SQLITE_ERROR and "no such table" in str(error))
+    return bool(said == "ok") and not any(odd)
 
 
 def make_private(path: str) -> None:

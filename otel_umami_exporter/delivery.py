@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from otel_umami_exporter.backoff import Backoff
@@ -28,6 +28,9 @@ from otel_umami_exporter.spool import Claim, Settlement, Spooled
 _log: Final = logging.getLogger(__name__)
 DOUBTFUL_ATTEMPTS: Final = 8  # an event that fails alone while others go, without a word why, is not tried for ever
 _REMEMBERED: Final = 10_000
+_BEHIND_SECONDS: Final = 3.0  # a full batch that is older than this is a backlog
+_FRESH_SECONDS: Final = 10.0  # what is younger than this is live
+_FRESH_EVERY: Final = 3  # while there is a backlog, every so many batches are of what is live
 
 
 class Connection(Protocol):
@@ -95,6 +98,7 @@ class Delivery:
         self._batch_size = timing.batch_size
         self._said: str | None = None
         self._delivered = 0
+        self._behind = 0  # batches in a row from a backlog
         self._doubted: dict[int, int] = {}  # id of a doubtful event: what had been delivered when it first failed
 
     def begin_anew(self) -> None:
@@ -102,8 +106,25 @@ class Delivery:
         self._lock = threading.Lock()
 
     def claim(self) -> Claim:
-        """Take the next batch; one of no events when nothing is due."""
-        return self._spool.claim(self._batch_size, self._clock.time(), self._timing.lease_seconds)
+        """
+        Take the next batch, oldest first; one of no events when nothing is due.
+
+        While a backlog drains, each third batch is of the newest events: what happens now shows now.
+        """
+        now, lease = self._clock.time(), self._timing.lease_seconds
+        with self._lock:
+            size, fresh = self._batch_size, self._behind >= _FRESH_EVERY - 1
+        if fresh:
+            with self._lock:
+                self._behind = 0
+            claim = self._spool.claim(size, now, lease, newest_since=now - _FRESH_SECONDS)
+            if claim.events:
+                return replace(claim, is_full=True)  # the backlog is still there
+        claim = self._spool.claim(size, now, lease)
+        with self._lock:
+            behind = claim.is_full and claim.events[0].accepted_at < now - _BEHIND_SECONDS
+            self._behind = self._behind + 1 if behind else 0
+        return claim
 
     def attempt(self, connection: Connection, claim: Claim) -> Progress:
         """Send a claimed batch and settle it."""

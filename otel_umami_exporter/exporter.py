@@ -3,7 +3,7 @@ The doors from OpenTelemetry.
 
     UmamiSpanProcessor       spools when a span ends, in the caller's thread; sees unsampled spans that are recorded
     UmamiSpanExporter        a plain SpanExporter for a BatchSpanProcessor, for OTEL_TRACES_EXPORTER=umami
-    UmamiLogRecordExporter   a plain LogRecordExporter, for OTEL_LOGS_EXPORTER=umami: events emitted as log records
+    UmamiLogRecordExporter   a plain LogRecordExporter, for OTEL_LOGS_EXPORTER=umami; see log_exporter.py
 
 The processor is the best door: an event is on disk as soon as its span has ended. The exporters get what the batch
 processor's queue has not dropped, some seconds later, and spans only if they are sampled.
@@ -12,14 +12,12 @@ processor's queue has not dropped, some seconds later, and spans only if they ar
 from collections.abc import Sequence
 
 from opentelemetry.context import Context
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_umami_exporter.doors import UmamiDoor, log_defect
 from otel_umami_exporter.pipeline import Pipeline
-from otel_umami_exporter.record import Door, record_from_log, records_from_span
+from otel_umami_exporter.record import records_from_span
 
 
 class UmamiSpanExporter(UmamiDoor, SpanExporter):
@@ -72,30 +70,6 @@ class UmamiSpanProcessor(UmamiDoor, SpanProcessor):
             self._accept(pipeline, records_from_span(span), 1)
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
-
-
-class UmamiLogRecordExporter(UmamiDoor, LogRecordExporter):
-    """
-    Delivers business events that were emitted as log records; takes the arguments of `UmamiSpanExporter`.
-
-    Plain log lines, which have no event name, never leave. An event that comes by a span as well, because a bridge
-    copies the one into the other, is stored once.
-    """
-
-    _door: Door = "log"
-
-    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        """Spool the events in *batch*; SUCCESS means on disk."""
-        pipeline = self._pipeline
-        if pipeline is None:
-            return LogRecordExportResult.SUCCESS
-        try:
-            records = [record for each in batch if (record := record_from_log(each)) is not None]
-            done = self._accept(pipeline, records, len(batch))
-        except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
-            log_defect(error)
-            done = False
-        return LogRecordExportResult.SUCCESS if done else LogRecordExportResult.FAILURE
 
 
 def _count_missed(pipeline: Pipeline, spans: Sequence[ReadableSpan]) -> None:

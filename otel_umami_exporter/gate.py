@@ -16,9 +16,9 @@ _PLUMBING: Final = frozenset({"enduser.pseudo.id"})
 _NS_PER_MS: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admitted:
-    """A record with the declared properties only; *left_out* names the others by reason."""
+    """A record with the declared properties only; *left_out* names the others by reason. Not frozen: see `Record`."""
 
     record: Record
     visitor: str | None
@@ -55,19 +55,20 @@ def admit(record: Record, taxonomy: Taxonomy) -> Admitted | Rejected:
 def _declared(record: Record, declaration: Declaration) -> tuple[dict[str, Scalar], tuple[LeftOutReason, ...]]:
     properties: dict[str, Scalar] = {}
     left_out: list[LeftOutReason] = []
+    known = declaration.properties
     for name, value in record.attributes.items():
-        if name in _PLUMBING:
-            continue
-        declared = declaration.properties.get(name)
+        declared = known.get(name)
         if declared is None:
-            left_out.append("undeclared_property")
+            if name not in _PLUMBING:
+                left_out.append("undeclared_property")
         elif declared.privacy is Privacy.LOCAL:
             left_out.append("local_property")
         elif not declared.accepts(value):
             left_out.append("wrong_value")
         else:
             properties[name] = value
-    for name, declared in declaration.properties.items():
-        if declared.measured and name not in properties and record.span_start_ns is not None:
-            properties[name] = max(0, record.time_ns - record.span_start_ns) // _NS_PER_MS
+    if declaration.measured and record.span_start_ns is not None:
+        for name in declaration.measured:
+            if name not in properties:
+                properties[name] = max(0, record.time_ns - record.span_start_ns) // _NS_PER_MS
     return properties, tuple(left_out)

@@ -40,21 +40,29 @@ class OverflowingSpool:
         limits: how much may wait in it.
         clock: the time.
         in_memory: how much may wait in memory.
+        journal: see `Spool`.
     Raises:
         SpoolError: the file can never be opened: the path is wrong.
     """
 
     def __init__(
-        self, path: str | Path, limits: SpoolLimits | None, clock: Clock, *, in_memory: SpoolLimits = IN_MEMORY
+        self,
+        path: str | Path,
+        limits: SpoolLimits | None,
+        clock: Clock,
+        *,
+        in_memory: SpoolLimits = IN_MEMORY,
+        journal: bool = False,
     ) -> None:
         self.path: Final = str(path)
         self._limits: Final = limits or SpoolLimits()
         self._memory_limits: Final = in_memory
         self._clock: Final = clock
+        self._journal: Final = journal
         self._disk: Spool | None = None
         self.begin_anew()
         try:
-            self._disk = Spool(self.path, self._limits)
+            self._disk = Spool(self.path, self._limits, journal=self._journal)
         except SpoolUnavailable as error:
             self._degrade(error)
         begin_anew_in_children(self)
@@ -97,22 +105,22 @@ class OverflowingSpool:
 
     # --- the sender's side ----------------------------------------------------------------------------------------
 
-    def claim(self, limit: int, now: float, lease_seconds: float) -> Claim:
-        """Take up to *limit* events for sending: those on disk first, then those in memory."""
+    def claim(self, limit: int, now: float, lease_seconds: float, *, newest_since: float | None = None) -> Claim:
+        """Take up to *limit* events for sending: those on disk first, then those in memory; see `Spool.claim`."""
         claim = Claim(())
         trouble: SpoolError | None = None
         try:
             if self._memory is None or self._clock.monotonic() >= self._look_again_at:
                 self._settle_the_rest(now)
                 if self._disk is not None:
-                    claim = self._disk.claim(limit, now, lease_seconds)
+                    claim = self._disk.claim(limit, now, lease_seconds, newest_since=newest_since)
         except SpoolUnavailable as error:
             trouble = error
         if claim.events:
             return claim
         memory = self._memory
         if memory is not None:
-            claim = memory.claim(limit, now, lease_seconds)
+            claim = memory.claim(limit, now, lease_seconds, newest_since=newest_since)
             return replace(claim, in_memory=True)
         if trouble is not None:
             raise trouble
@@ -225,7 +233,7 @@ class OverflowingSpool:
         self._look_again_at = self._clock.monotonic() + RETRY_SECONDS
         try:
             if self._disk is None:
-                self._disk = Spool(self.path, self._limits)
+                self._disk = Spool(self.path, self._limits, journal=self._journal)
             while (claim := memory.claim(_MOVE_AT_ONCE, now, RETRY_SECONDS)).events:
                 self._move(self._disk, memory, claim, now)
             with self._lock:

@@ -111,14 +111,15 @@ def clean_data(properties: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 def clean_value(value: Scalar) -> Scalar:
     """Return one value as Umami can store it; nothing of a number is lost, text is cut at 500 characters."""
+    if isinstance(value, str):
+        if len(value) > VALUE_LIMIT or not value.isascii() or "\x00" in value:
+            value = clean_text(value)[:VALUE_LIMIT]
+        return _clean_date(value) if value[4:5] == "-" and _UMAMI_DATE.fullmatch(value) else value
     if isinstance(value, bool):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) and abs(value) < NUMBER_LIMIT else repr(value)
-    if isinstance(value, int):
-        return value if abs(value) < NUMBER_LIMIT else _digits(value)
-    text = clean_text(value)[:VALUE_LIMIT]
-    return _clean_date(text) if _UMAMI_DATE.fullmatch(text) else text
+    return value if abs(value) < NUMBER_LIMIT else _digits(value)
 
 
 def _digits(number: int) -> str:

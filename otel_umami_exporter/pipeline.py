@@ -94,7 +94,7 @@ class Pipeline:
         chosen = check_projections(projections, taxonomy)
         self._ledger: Final = _ledger(str(spool), projection_key) if chosen else None
         self._projector: Final = Projector(chosen, site, self._ledger) if self._ledger else None
-        self._spool: Final = OverflowingSpool(spool, limits, self._clock)
+        self._spool: Final = OverflowingSpool(spool, limits, self._clock, journal=True)
         self._bridged = False
         self._is_shut = False
         self.telemetry: Final = Telemetry(self)
@@ -189,8 +189,8 @@ class Pipeline:
             return None
         for each in admitted.left_out:
             self._count(each)
-        if dropped := getattr(record.attributes, "dropped", 0):  # OpenTelemetry's mappings count what a limit cost
-            self._count("attribute_limit", dropped)
+        if record.dropped_attributes:
+            self._count("attribute_limit", record.dropped_attributes)
         return admitted
 
     def _bodies(self, admitted: Admitted) -> list[bytes]:

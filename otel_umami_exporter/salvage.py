@@ -36,17 +36,28 @@ def salvage(damaged: str, fresh: sqlite3.Connection) -> int:
     """
     events: dict[int, _Row] = {}
     letters: dict[int, _Row] = {}
+    taken: list[_Row] = []
     last = 0
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True, timeout=0)) as old:
         old.text_factory = bytes  # text may be anything now
         last = _last_id(old)
         events = _readable(old, "SELECT id, body, accepted_at, attempts FROM events", last)
+        with suppress(sqlite3.Error):
+            taken = old.execute("SELECT name, taken FROM journals").fetchall()
         letters = _readable(old, "SELECT id, body, accepted_at, refused_at, reason FROM dead_letters", last)
     fresh.execute("BEGIN IMMEDIATE")
     newest = max((_number(row[2], 0.0) for row in events.values()), default=0.0)
     fresh.executemany(
         "INSERT INTO events (id, body, accepted_at, attempts) VALUES (?, ?, ?, ?)",
         [(number, row[1], _number(row[2], newest), int(_number(row[3], 0.0))) for number, row in events.items()],
+    )
+    fresh.executemany(
+        "INSERT OR IGNORE INTO journals VALUES (?, ?)",
+        [
+            (name.decode(errors="replace"), upto)
+            for name, upto in taken
+            if isinstance(name, bytes) and isinstance(upto, int) and 0 <= upto < _BIGGEST_ID
+        ],
     )
     saved = 0
     for number, (_, body, accepted, refused, reason) in letters.items():

@@ -16,6 +16,7 @@ from otel_umami_exporter.delivery import Connection, Delivery, Progress, Timing
 from otel_umami_exporter.errors import SpoolError
 from otel_umami_exporter.forks import begin_anew_in_children
 from otel_umami_exporter.overflow import RETRY_SECONDS, OverflowingSpool
+from otel_umami_exporter.spool import Claim
 
 _log: Final = logging.getLogger(__name__)
 WORKERS: Final = 2  # batches in flight: measured best against a real Umami, and all that a kill can double
@@ -60,12 +61,13 @@ class Sender:
     def begin_anew(self) -> None:
         """Start again in a forked child: threads are not inherited, and locks may be held by one that is not there."""
         self._lock = threading.RLock()  # see Spool: for signal handlers
-        self._changed = threading.Condition(self._lock)  # there is something to decide
+        self._changed = threading.Condition(self._lock)  # a delivery thread has something to decide
+        self._kept = threading.Condition(self._lock)  # the keeper has
         self._attempted = threading.Condition(self._lock)  # somebody who flushes may look again
         self._threads: list[threading.Thread] = []
         self._flushing = 0  # somebody waits: no lingering
         self._due: float | None = None  # when the next claim is to be made; None: nothing is known to wait
-        self._fresh = 0  # events since the last claim
+        self._fresh = 0  # events that no claim was made for
         self._resume_at = 0.0  # back-off, which a flush may cut short
         self._asked_until = 0.0  # Retry-After, which it may not
         self._failures = 0
@@ -77,7 +79,9 @@ class Sender:
         with self._lock:
             self._fresh += events
             self._unkept += events
-            wake = self._unkept - events < _KEEP_EVENTS <= self._unkept
+            if self._unkept - events < _KEEP_EVENTS <= self._unkept:
+                self._kept.notify()
+            wake = False
             full = self._fresh >= self._timing.batch_size
             due = self._clock.monotonic() + (0.0 if full else self._timing.linger_seconds)
             if events and (self._due is None or due < self._due):
@@ -85,7 +89,7 @@ class Sender:
             if not self._threads and not self._stopping:
                 self._start()
             elif wake:
-                self._changed.notify_all()
+                self._changed.notify()  # one is enough: each wakes the next when there is more
 
     def start(self) -> None:
         """Start delivering what an earlier run left, without waiting for a new event."""
@@ -130,6 +134,7 @@ class Sender:
         with self._lock:
             self._stopping = True  # First, so that no new attempt starts.
             self._changed.notify_all()
+            self._kept.notify_all()
             self._attempted.notify_all()
             threads = list(self._threads)
         deadline = self._clock.monotonic() + timeout_seconds
@@ -172,11 +177,23 @@ class Sender:
         claim = self._delivery.claim()
         if not claim.events:
             return Progress(0, 0)
-        if claim.is_full:
-            with self._lock:  # there may be more: the other thread need not wait for our answer
-                self._due = self._clock.monotonic()
-                self._changed.notify_all()
+        self._look_further(claim)
         return self._delivery.attempt(connection, claim)
+
+    def _look_further(self, claim: Claim) -> None:
+        """Let the other thread go on with what has lingered or fills a batch: it need not wait for our answer."""
+        linger = self._timing.linger_seconds
+        with self._lock:
+            if not claim.is_full:
+                self._fresh = 0
+                return
+            now = self._clock.monotonic()
+            has_lingered = claim.events[-1].accepted_at <= self._clock.time() - linger
+            if has_lingered or self._flushing or self._fresh >= self._timing.batch_size:
+                self._due = now
+                self._changed.notify()
+            elif self._due is None or now + linger < self._due:
+                self._due = now + linger
 
     def _wait_for_work(self) -> bool:
         """Wait until a claim is due; False when the sender stops."""
@@ -185,7 +202,7 @@ class Sender:
                 now = self._clock.monotonic()
                 start = max(now + _IDLE_SECONDS if self._due is None else self._due, self._resume_at, self._asked_until)
                 if start <= now:
-                    self._due, self._fresh = None, 0
+                    self._due, self._fresh = None, max(0, self._fresh - self._timing.batch_size)
                     return True
                 idle = self._due is None
                 self._clock.wait(self._changed, start - now)
@@ -209,9 +226,11 @@ class Sender:
             if self._flushing and again is None:
                 again = _URGENT_SECONDS
             if again is not None and (self._due is None or now + again < self._due):
-                self._due = now + again
-            self._changed.notify_all()
-            self._attempted.notify_all()
+                self._due = now + again  # this thread itself looks at it next
+            if self._unkept >= _KEEP_EVENTS:
+                self._kept.notify()
+            if self._flushing:
+                self._attempted.notify_all()
 
     def _keep(self) -> None:
         """Do what takes its time, beside the deliveries: limits, checkpoints, the way back from memory to disk."""
@@ -230,6 +249,6 @@ class Sender:
                 wait = RETRY_SECONDS if self._spool.degraded else _IDLE_SECONDS
                 end = self._clock.monotonic() + wait
                 while not self._stopping and self._unkept < _KEEP_EVENTS and (now := self._clock.monotonic()) < end:
-                    self._clock.wait(self._changed, end - now)
+                    self._clock.wait(self._kept, end - now)
                 if self._stopping:
                     return

@@ -5,9 +5,10 @@ Events on disk between the program and Umami.
                ▲                  │    └─────────► dead letter   (refused for good, with the reason)
                └──────────────────┘                              (try again, shutdown, or the lease ran out: a crash)
 
-`put` returns when the transaction is committed to SQLite's write-ahead log: the events survive the death of the
-process, SIGKILL included. They survive a power cut from the next checkpoint on (synchronous=NORMAL). Checkpoints are
-the sender's work (`checkpoint`), because their fsync must not stall a writer on an event loop.
+`put` returns when the transaction is committed to SQLite's write-ahead log, or when the events are appended to this
+process's journal (journal.py): they survive the death of the process, SIGKILL included. They survive a power cut from
+the next checkpoint on (synchronous=NORMAL). Checkpoints are the sender's work (`checkpoint`), because their fsync must
+not stall a writer on an event loop.
 
 The books balance at every moment, because each change of an event and of the books is one transaction:
 accepted = delivered + waiting + refused + dropped.
@@ -20,23 +21,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Final, TypeVar
 
 from otel_umami_exporter.books import Books, count, read, waiting_by_books
 from otel_umami_exporter.database import (
     MEMORY,
+    Damage,
     connect,
     inode,
     is_damage,
     is_gone,
+    is_sound,
     make_private,
     new_owner,
     one_process,
 )
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
 from otel_umami_exporter.forks import pause_for_forks
+from otel_umami_exporter.journal import LARGEST_BYTES, SUPPORTED, Journal, forget, journals, take_in_others, take_in_own
 from otel_umami_exporter.salvage import move_aside, salvage
 
 _log: Final = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ _TIDY_AT_ONCE: Final = 1_000
 _ROWS: Final = 100  # in one statement
 _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
 _LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
+_NO_VALUES: Final = (TypeError, ValueError, OverflowError)  # what damaged values lead to, or a defect of ours
 _FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
 
 Entry = tuple[Callable[[], Sequence[bytes]], bytes | None]
@@ -63,9 +68,9 @@ class SpoolLimits:
     max_dead_letters: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Spooled:
-    """One claimed event: the JSON of one item, and how often it was tried before."""
+    """One claimed event: the JSON of one item, and how often it was tried before. Not frozen: see `Record`."""
 
     id: int
     body: bytes = field(repr=False)
@@ -93,6 +98,15 @@ class Settlement:
     retry: Sequence[tuple[int, float]] = ()
 
 
+@dataclass(slots=True)
+class _Taken:
+    """What one transaction took out of journals: up to where in our own; others that may go; whether there is more."""
+
+    upto: int = 0
+    left: list[Path] = field(default_factory=list)
+    more: bool = False
+
+
 class Spool:
     """
     The spool file.
@@ -102,15 +116,18 @@ class Spool:
     Args:
         path: the file; it is made with mode 0600 when missing. ":memory:" is for tests: nothing survives.
         limits: how much may wait.
+        journal: write single events to a journal first; limits are then kept by `tidy`, not by `put`.
     Raises:
         SpoolError: the file can neither be opened nor replaced.
         SpoolUnavailable: not now: the disk is full or read-only, or another process holds the file.
     """
 
-    def __init__(self, path: str | Path, limits: SpoolLimits | None = None) -> None:
+    def __init__(self, path: str | Path, limits: SpoolLimits | None = None, *, journal: bool = False) -> None:
         self.path: Final = str(path)
         self.limits: Final = limits or SpoolLimits()
         self._closed = False
+        self._sound: int | None = None  # the file that we have found sound
+        self._journal: Final = Journal(self.path) if journal and SUPPORTED and self.path != MEMORY else None
         self.begin_anew()
         with self._lock:
             self._connection()
@@ -127,6 +144,8 @@ class Spool:
         self._busy = False
         self._aside = threading.Lock()  # held while a second connection is open
         self._untrimmed = 0
+        if self._journal is not None:
+            self._journal.begin_anew()
 
     def before_fork(self) -> None:
         """
@@ -141,9 +160,13 @@ class Spool:
             with suppress(sqlite3.Error):  # whatever it says, the locks must be let go again after the fork
                 self._database.close()
             self._database = None
+        if self._journal is not None:
+            self._journal.before_fork()
 
     def after_fork(self) -> None:
         """Go on, in the parent."""
+        if self._journal is not None:
+            self._journal.after_fork()
         self._lock.release()
         self._aside.release()
 
@@ -156,11 +179,13 @@ class Spool:
         Raises:
             SpoolError: nothing of it is on disk.
         """
+        if self._append(bodies, now):
+            return
         if len(bodies) > _ROWS:
-            self._write(lambda database: _insert_many(database, bodies, now))
+            self._write(lambda database: _insert_many(database, bodies, now), look=False)
         else:  # one statement is its own transaction: one wait for the file, and for the interpreter
             values = tuple(each for body in bodies for each in (body, now))
-            self._run(lambda database: database.execute(_insertion(len(bodies)), values))
+            self._run(lambda database: database.execute(_insertion(len(bodies)), values), look=False)
         self._untrimmed += len(bodies)
         if self._untrimmed >= _TRIM_EVERY:
             self.trim(now, at_most=_TRIM_AT_MOST)
@@ -187,30 +212,33 @@ class Spool:
             _insert_many(database, new, now)
             return doubled
 
-        return self._write(work)
+        return self._write(work, look=False)
 
     # --- the sender's side ----------------------------------------------------------------------------------------
 
-    def claim(self, limit: int, now: float, lease_seconds: float) -> Claim:
+    def claim(self, limit: int, now: float, lease_seconds: float, *, newest_since: float | None = None) -> Claim:
         """
-        Take up to *limit* events for sending, oldest first.
+        Take up to *limit* events for sending, oldest first; or the newest of those accepted since *newest_since*.
 
         A claimed event is invisible to other claims until it is settled or its lease has run out.
         """
+        order, since = ("ASC", 0.0) if newest_since is None else ("DESC", newest_since)
+        query = (
+            "SELECT id, body, attempts, accepted_at FROM events"  # noqa: S608  # ours
+            f" WHERE (not_before <= ? OR not_before > ?) AND {_FREE} ORDER BY id {order} LIMIT ?"
+        )
 
         def work(database: sqlite3.Connection) -> Claim:
-            rows = database.execute(
-                "SELECT id, body, attempts, accepted_at FROM events"  # noqa: S608  # ours
-                f" WHERE (not_before <= ? OR not_before > ?) AND {_FREE} ORDER BY id LIMIT ?",
-                (now, now + _LONGEST_PAUSE_SECONDS, now, limit),
-            ).fetchall()
-            if not rows:
+            rows = database.execute(query, (now, now + _LONGEST_PAUSE_SECONDS, now, limit)).fetchall()
+            found = [_spooled(row) for row in rows]
+            is_full = len(found) == limit
+            if newest_since is not None:
+                found = [each for each in reversed(found) if each.accepted_at >= since]
+            if not found:
                 return Claim(())
-            lease = (rows[0][0], rows[-1][0], now + lease_seconds, self._owner)
+            lease = (found[0].id, found[-1].id, now + lease_seconds, self._owner)
             cursor = database.execute("INSERT INTO leases (first, last, until, owner) VALUES (?, ?, ?, ?)", lease)
-            return Claim(
-                [_spooled(row) for row in rows], cursor.lastrowid or 0, self._generation, is_full=len(rows) == limit
-            )
+            return Claim(found, cursor.lastrowid or 0, self._generation, is_full=is_full)
 
         return self._write(work)
 
@@ -236,7 +264,7 @@ class Spool:
                 [(not_before, each) for each, not_before in settlement.retry],
             )
 
-        self._write(work)
+        self._write(work, look=False)
 
     def take_out(self, claim: Claim) -> None:
         """Strike a claimed batch from these books: it was put into another spool."""
@@ -295,6 +323,7 @@ class Spool:
             for number, owner in database.execute("SELECT id, owner FROM leases").fetchall():
                 if is_gone(str(owner), self._owner):
                     database.execute("DELETE FROM leases WHERE id = ?", (number,))
+            forget(database, journals(self.path))
             database.execute("DELETE FROM seen WHERE at < ?", (now - _REMEMBER_SECONDS,))
             database.execute(
                 "DELETE FROM dead_letters WHERE id <= (SELECT id FROM dead_letters ORDER BY id DESC LIMIT 1 OFFSET ?)",
@@ -356,6 +385,11 @@ class Spool:
 
     def close(self) -> None:
         """Close the file. What waits is sent after the next start."""
+        if self._journal is not None:
+            if self._journal.waits and not self._closed:
+                with suppress(SpoolError):  # it stays in the journal, then
+                    self._run(_nothing)
+            self._journal.close()
         with self._lock:
             self._closed = True
             if self._database is not None and not self._busy:
@@ -375,29 +409,72 @@ class Spool:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do *work* in one transaction."""
-        return self._run(lambda database: _transaction(database, "IMMEDIATE", work))
+    def _append(self, bodies: Sequence[bytes], now: float) -> bool:
+        """Write *bodies* to the journal; return False where there is none, or where they are too many for it."""
+        journal = self._journal
+        if journal is None or len(bodies) > _ROWS or sum(map(len, bodies)) >= LARGEST_BYTES or not journal.works:
+            return False
+        if self._closed:
+            raise SpoolError("the spool is closed")
+        try:
+            journal.append(bodies, now)
+        except OSError as error:
+            if not journal.works:
+                return False
+            raise SpoolUnavailable(f"the spool {self.path} cannot be written: {error.strerror or error}") from error
+        return True
+
+    def _write(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True) -> _T:
+        """Do *work* in one transaction; unless it only settles or adds, one that begins with the journals (*look*)."""
+        if not look:
+            return self._run(lambda database: _transaction(database, "IMMEDIATE", work), look=False)
+
+        def whole(database: sqlite3.Connection) -> _T:
+            taken, result = _transaction(database, "IMMEDIATE", lambda database: (self._take(database), work(database)))
+            self._took(taken)
+            return result
+
+        return self._run(whole, look=False)
 
     def _ask(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do *work* that reads much: on a connection of its own, so that no writer waits for it."""
         if self.path == MEMORY:
             return self._write(work)
+        with suppress(SpoolUnavailable):  # held by another process: what is in journals is said later
+            self._run(_nothing)
         try:
             with self._aside, closing(connect(self.path)) as database:
                 return _transaction(database, "DEFERRED", work)
         except sqlite3.Error as error:
-            raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
+            if not is_damage(error):
+                raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
+        except _NO_VALUES:
+            pass
+        return self._run(lambda database: _transaction(database, "DEFERRED", work))  # which replaces a damaged file
 
-    def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    def _run(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True) -> _T:
+        """Do *work*; unless it only adds, on a file into which the journals were taken before (*look*)."""
+
+        def whole(database: sqlite3.Connection) -> _T:
+            if look:
+                self._take_in(database)
+            return work(database)
+
+        # We may be a signal handler, and this very thread in the middle of a frame, for which the holder of our lock
+        # may wait, or of a transaction.
+        if self._journal is not None and self._journal.is_interrupted:
+            raise self._in_use()
         with self._lock:
-            if self._busy:  # we are a signal handler, and this very thread is in the middle of a transaction
-                raise SpoolUnavailable(f"the spool {self.path} is in use by what was interrupted")
+            if self._busy:
+                raise self._in_use()
             self._busy = True
             try:
-                return self._try(work)
+                return self._try(whole)
             finally:
                 self._busy = False
+
+    def _in_use(self) -> SpoolError:
+        return SpoolUnavailable(f"the spool {self.path} is in use by what was interrupted")
 
     def _try(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
@@ -405,11 +482,49 @@ class Spool:
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise _unavailable(self.path, error) from error
+        except _NO_VALUES:
+            if self._is_still_sound():
+                raise
         self._replace()
         try:
             return work(self._connection())
         except sqlite3.Error as error:
             raise _unavailable(self.path, error) from error
+
+    def _is_still_sound(self) -> bool:
+        try:
+            return self._database is None or is_sound(self._database)
+        except sqlite3.Error as error:
+            raise _unavailable(self.path, error) from error
+
+    def _take_in(self, database: sqlite3.Connection) -> None:
+        """Move all that waits in journals into the file: our own, and those of other processes, living or dead."""
+        more = (self._journal is not None and self._journal.waits) or bool(self._others())
+        while more:
+            more = self._took(_transaction(database, "IMMEDIATE", self._take))
+
+    def _take(self, database: sqlite3.Connection) -> _Taken:
+        """Insert some of what waits in journals, in the transaction under way."""
+        taken = _Taken()
+        own = self._journal
+        if own is not None and own.waits:
+            taken.upto = take_in_own(database, own)
+        if others := self._others():
+            taken.left, taken.more = take_in_others(database, others)
+        return taken
+
+    def _others(self) -> list[Path]:
+        """Return the journals that are not ours."""
+        return journals(self.path, self._journal) if self.path != MEMORY else []
+
+    def _took(self, taken: _Taken) -> bool:
+        """Note what a transaction that is committed has taken; return whether there is more."""
+        for path in taken.left:
+            path.unlink(missing_ok=True)
+        if self._journal is None or not taken.upto:
+            return taken.more
+        self._journal.took(taken.upto)
+        return taken.more or self._journal.waits
 
     def _connection(self) -> sqlite3.Connection:
         """Return the open connection; the lock is held."""
@@ -436,7 +551,14 @@ class Spool:
             if self._inode not in (None, now):
                 self._generation += 1
             self._inode = now
-        return connect(self.path)
+        database = connect(self.path)
+        # Before the first change: deleting from a damaged tree of pages makes more of it unreadable.
+        if self.path != MEMORY and self._inode != self._sound:
+            if not is_sound(database):
+                database.close()
+                raise Damage("the file is not sound")
+            self._sound = self._inode
+        return database
 
     def _follow_the_file(self) -> None:
         """Open the file anew if another process has replaced it, or somebody has deleted it."""
@@ -478,6 +600,10 @@ def _transaction(database: sqlite3.Connection, kind: str, work: Callable[[sqlite
     return result
 
 
+def _nothing(_database: sqlite3.Connection) -> None:
+    """Look into the journals, and do no more."""
+
+
 def _unavailable(path: str, error: sqlite3.Error) -> SpoolError:
     return SpoolUnavailable(f"the spool {path} cannot be written: {error}")
 
@@ -514,6 +640,8 @@ def _spooled(row: tuple[int, object, object, object]) -> Spooled:
 def _delete(database: sqlite3.Connection, ids: Sequence[int]) -> int:
     if not ids:
         return 0
+    if ids[-1] - ids[0] == len(ids) - 1 and all(one < other for one, other in pairwise(ids)):  # as nearly always
+        return database.execute("DELETE FROM events WHERE id BETWEEN ? AND ?", (ids[0], ids[-1])).rowcount
     return max(0, database.executemany("DELETE FROM events WHERE id = ?", [(each,) for each in ids]).rowcount)
 
 

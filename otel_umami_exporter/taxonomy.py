@@ -6,10 +6,11 @@ What is not declared here does not leave. Personal data has no class, so it cann
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Final, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -91,22 +92,27 @@ class Property:
 
     def accepts(self, value: object) -> bool:
         """Whether *value* has the declared type and form; a bool is no integer."""
-        match self.kind:
-            case "boolean":
-                return isinstance(value, bool)
-            case "integer":
-                return isinstance(value, int) and not isinstance(value, bool)
-            case "number":
-                return isinstance(value, int | float) and not isinstance(value, bool)
-            case "choice":
-                # type() too: True == 1 must not pass as the choice 1
-                return any(value == choice and type(value) is type(choice) for choice in self.choices)
-            case "text":
-                return isinstance(value, str)
-            case "time_of_day":
-                return isinstance(value, str) and TIME_OF_DAY.fullmatch(value) is not None
-            case "timestamp":
-                return isinstance(value, str) and parse_timestamp(value) is not None
+        return _ACCEPTS[self.kind](value, self.choices)
+
+
+def _is_number(value: object, _choices: object = ()) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_choice(value: object, choices: tuple[str | int, ...]) -> bool:
+    # type() too: True == 1 must not pass as the choice 1
+    return any(value == choice and type(value) is type(choice) for choice in choices)
+
+
+_ACCEPTS: Final[Mapping[Kind, Callable[[object, tuple[str | int, ...]], bool]]] = {
+    "boolean": lambda value, _: isinstance(value, bool),
+    "integer": lambda value, _: isinstance(value, int) and not isinstance(value, bool),
+    "number": _is_number,
+    "choice": _is_choice,
+    "text": lambda value, _: isinstance(value, str),
+    "time_of_day": lambda value, _: isinstance(value, str) and TIME_OF_DAY.fullmatch(value) is not None,
+    "timestamp": lambda value, _: isinstance(value, str) and parse_timestamp(value) is not None,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +124,11 @@ class Declaration:
     person: bool
     properties: Mapping[str, Property]
     event: type[Event] | None = field(default=None, compare=False)
+
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """The properties that the road fills in."""
+        return tuple(name for name, each in self.properties.items() if each.measured)
 
 
 class Taxonomy:

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -9,6 +10,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies
 
 import httpx
 from opentelemetry import context
@@ -39,6 +41,9 @@ for _name in ("httpcore", "certifi", "encodings.idna", "importlib.readers"):
     with suppress(ImportError):
         import_module(_name)
 
+_LIMITS: Final = httpx.Limits(
+    max_connections=SENDS_IN_FLIGHT, max_keepalive_connections=SENDS_IN_FLIGHT, keepalive_expiry=KEEPALIVE_SECONDS
+)
 # The instrumentations' public name for "create no spans here"; our own requests are nobody's business.
 _SUPPRESS: Final = "suppress_instrumentation"
 _NOT_TRIED: Final = Unavailable("not_tried")
@@ -63,18 +68,21 @@ def split_credentials(endpoint: str) -> tuple[str, tuple[str, str] | None]:
     return bare, (unquote(user), unquote(password)) if at else None
 
 
+def our_headers(credentials: tuple[str, str] | None) -> dict[str, str]:
+    """Return the headers of each of our requests."""
+    headers = {"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept": "application/json"}
+    if credentials is not None:
+        headers["Authorization"] = f"Basic {b64encode(':'.join(credentials).encode()).decode()}"
+    return headers
+
+
 def open_http(endpoint: str, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """Return an HTTP client for the API at *endpoint* that looks like ours, and follows no redirect to another host."""
     address, credentials = split_credentials(endpoint)
     return httpx.Client(
         base_url=f"{address}/api/",
-        auth=credentials,
-        headers={"User-Agent": USER_AGENT, "Content-Type": "application/json", "Accept": "application/json"},
-        limits=httpx.Limits(
-            max_connections=SENDS_IN_FLIGHT,
-            max_keepalive_connections=SENDS_IN_FLIGHT,
-            keepalive_expiry=KEEPALIVE_SECONDS,
-        ),
+        headers=our_headers(credentials),
+        limits=_LIMITS,
         follow_redirects=False,
         transport=transport,
     )
@@ -95,7 +103,14 @@ class UmamiClient:
     ) -> None:
         self._timeout = timeout_seconds
         self._batch_from = 0.0  # when there is no /api/batch: the time to look again
-        self._http = open_http(endpoint, transport)
+        address, credentials = split_credentials(endpoint)
+        self._urls = {path: httpx.URL(f"{address}/api/{path}") for path in ("batch", "send")}
+        self._headers = httpx.Headers(our_headers(credentials) | {"Accept-Encoding": "gzip"})
+        # What httpx' client adds to its transport (redirects, cookies, merged addresses) takes longer than the request.
+        if transport is None and not _is_proxied(self._urls["batch"].scheme):
+            transport = httpx.HTTPTransport(limits=_LIMITS)
+        self._transport = transport
+        self._http = open_http(endpoint) if transport is None else None
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +122,9 @@ class UmamiClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
+        for each in (self._transport, self._http):
+            if each is not None:
+                each.close()
 
     def send(self, bodies: Sequence[bytes]) -> list[Outcome]:
         """Send *bodies*, one JSON item each; return one outcome each, in order. Never raises for what a server does."""
@@ -216,7 +233,15 @@ class UmamiClient:
             return Unavailable("malformed_answer")
 
     def _exchange(self, path: str, content: bytes, timeout: httpx.Timeout, give_up_at: float) -> Answer | Outcome:
-        with self._http.stream("POST", path, content=content, timeout=timeout) as response:
+        request = httpx.Request(
+            "POST",
+            self._urls[path],
+            headers=self._headers,
+            content=content,
+            extensions={"timeout": timeout.as_dict()},
+        )
+        response = self._respond(request)
+        try:
             body = b""
             for piece in response.iter_bytes():
                 body += piece
@@ -224,7 +249,23 @@ class UmamiClient:
                     return Unavailable("malformed_answer")
                 if monotonic() > give_up_at:  # each piece alone was in time
                     return Unavailable("timeout")
+        finally:
+            response.close()
         return read_answer(response.status_code, body, response.headers.get("Retry-After"))
+
+    def _respond(self, request: httpx.Request) -> httpx.Response:
+        if self._http is not None:
+            return self._http.send(request, stream=True)
+        assert self._transport is not None
+        response = self._transport.handle_request(request)
+        response.request = request
+        return response
+
+
+def _is_proxied(scheme: str) -> bool:
+    """Whether the environment names a proxy for addresses of *scheme*; which of them it is for, httpx' client knows."""
+    proxies = getproxies()
+    return scheme in proxies or "all" in proxies
 
 
 def _in_this_context(work: Callable[[], None]) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from bench.report import pages as performance_pages
 from otel_umami_exporter.cli import build_parser
 from otel_umami_exporter.dashboards import Dashboards
 from otel_umami_exporter.projection_json import projections_to_json
@@ -118,6 +120,9 @@ def pages() -> Iterator[tuple[str, str]]:
         yield "registry/registry_manifest.yaml", to_manifest(**REGISTRY)
         if isinstance(boards, Dashboards):
             yield "projections.json", projections_to_json(boards.projections)
+    figures = ROOT / "docs" / "performance.json"
+    if figures.exists():
+        yield from performance_pages(json.loads(figures.read_text(encoding="utf-8")), ROOT)
     yield "docs/configuration.md", NOTICE + CONFIGURATION_HEAD + _configuration()
     yield CLI, NOTICE + CLI_HEAD + _commands()
 

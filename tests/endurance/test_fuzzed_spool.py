@@ -19,7 +19,7 @@ from otel_umami_exporter.spool import Settlement, Spool
 
 pytestmark = pytest.mark.endurance
 
-VARIANTS = 200
+VARIANTS = 600
 SEED = 20_251_124
 EVENTS = 300
 DELIVERED = 30
@@ -60,7 +60,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Tally:
-    """What 200 damaged files came to."""
+    """What the damaged files came to."""
 
     moved_aside: int = 0
     readable: int = 0

@@ -65,6 +65,34 @@ def test_only_failed_items_are_sent_again(tmp_path: Path) -> None:
     assert Books(5, 4, 0, {"P2000": 1}, {}) == post.spool.books()
 
 
+def test_what_happens_now_does_not_wait_for_a_backlog(tmp_path: Path) -> None:
+    """Each third batch is of the newest events while old ones drain; all arrive, and none twice."""
+    post = Post(tmp_path / "spool", 12, batch_size=2)
+    post.clock.advance(3_600.0)
+    for each in (b"live 1", b"live 2", b"live 3"):
+        post.spool.put([each], post.clock.time())
+
+    while post.spool.oldest() is not None:
+        post.attempt(Delivered())
+
+    sent = [body for batch in post.connection.batches for body in batch]
+    assert sent[:8] == [b"0", b"1", b"2", b"3", b"live 2", b"live 3", b"4", b"5"]
+    assert sent.index(b"live 1") < len(sent) - 2
+    assert sorted(sent) == sorted([*(b"%d" % each for each in range(12)), b"live 1", b"live 2", b"live 3"])
+    assert Books(15, 15, 0, {}, {}) == post.spool.books()
+
+
+def test_a_backlog_without_anything_new_drains_in_order(tmp_path: Path) -> None:
+    """Oldest first, as ever."""
+    post = Post(tmp_path / "spool", 9, batch_size=2)
+    post.clock.advance(3_600.0)
+
+    while post.spool.oldest() is not None:
+        post.attempt(Delivered())
+
+    assert [body for batch in post.connection.batches for body in batch] == [b"%d" % each for each in range(9)]
+
+
 def test_an_outage_is_waited_out_with_growing_pauses(tmp_path: Path) -> None:
     """Doubled up to a cap; nothing is refused, however often."""
     post = Post(tmp_path / "spool", 2)

@@ -278,6 +278,89 @@ def test_what_can_be_read_of_a_damaged_file_is_saved(tmp_path: Path, caplog: pyt
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
+def test_a_tree_of_pages_that_does_not_hang_together_is_saved_before_anything_is_deleted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite reads on over a divider that is wrong, and loses whole pages when it deletes beside it."""
+    spool = Spool(tmp_path / "spool")
+    spool.put([b"%d" % each + b"x" * 300 for each in range(2_000)], 1.0)
+    spool.checkpoint()
+    with closing(sqlite3.connect(tmp_path / "spool")) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events'").fetchone()
+    spool.close()
+    content = bytearray((tmp_path / "spool").read_bytes())
+    root = (page - 1) * 4096
+    assert content[root] == 5, "an inner page of a table"
+    for cell in range(5):
+        place = root + int.from_bytes(content[root + 12 + 2 * cell : root + 14 + 2 * cell], "big")
+        content[place + 4] ^= 1  # the first bits of the greatest id below
+    (tmp_path / "spool").write_bytes(content)
+
+    again = Spool(tmp_path / "spool")
+    seen: set[int] = set()
+    while (claim := again.claim(50, 2.0, 90.0)).events:
+        seen |= {int(each.body.rstrip(b"x")) for each in claim.events}
+        again.settle(claim, Settlement([each.id for each in claim.events]), 2.0)
+
+    assert len(seen) > 1_900
+    assert again.books().balanced
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE books SET number = number + 1024",
+        "DELETE FROM books",
+        "UPDATE books SET reason = CAST(x'ff' AS TEXT)",
+        "UPDATE books SET number = 'many'",
+        "UPDATE events SET accepted_at = 'now' WHERE id = 41",
+        "UPDATE sqlite_sequence SET seq = 'none' WHERE name = 'events'",
+    ],
+)
+@pytest.mark.parametrize("running", [True, False])
+def test_values_that_cannot_be_are_damage(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture, *, running: bool
+) -> None:
+    """Found at the start or at work: what waits is saved, and the books balance again."""
+    spool = filled(tmp_path / "spool", 60)
+    spool.settle(spool.claim(40, 200.0, 90.0), Settlement(list(range(1, 41))), 200.0)
+    with closing(sqlite3.connect(tmp_path / "spool")) as database, database:
+        database.execute("PRAGMA writable_schema = 1")
+        database.execute(damage)
+    if not running:
+        spool.close()
+        spool = Spool(tmp_path / "spool")
+
+    oldest, books = spool.oldest(), spool.books()
+
+    assert oldest is not None
+    assert books.balanced
+    assert books.waiting == 20
+    assert sorted(spool.bodies(), key=int) == [b"%d" % each for each in range(40, 60)]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_an_id_that_two_events_have_deletes_neither_unsent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A flipped bit gave one the id of another: by that id, the wrong one would be deleted."""
+    spool = filled(tmp_path / "spool", 100)
+    spool.checkpoint()
+    spool.close()
+    content = (tmp_path / "spool").read_bytes()
+    cell = b"\x0a%c\x06\x00\x10\x02\x08\x08"  # a length, the id, and the types of the five columns
+    assert content.count(cell % 60) == 1
+    (tmp_path / "spool").write_bytes(content.replace(cell % 60, cell % 61))
+
+    again = Spool(tmp_path / "spool")
+    seen: set[bytes] = set()
+    while (claim := again.claim(10, 300.0, 90.0)).events:
+        seen |= {each.body for each in claim.events}
+        again.settle(claim, Settlement([each.id for each in claim.events]), 300.0)
+
+    assert seen == {b"%d" % each for each in range(100)}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
 def test_a_batch_on_its_way_while_the_file_is_replaced_is_settled_rightly(tmp_path: Path) -> None:
     """The saved events keep their ids."""
     spool = filled(tmp_path / "spool", 5)
