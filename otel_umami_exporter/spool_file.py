@@ -1,0 +1,327 @@
+"""The file of a spool in this process: its connection and journal, and what is done when it is damaged or away."""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from otel_umami_exporter.database import (
+    MEMORY,
+    Damage,
+    connect,
+    inode,
+    is_damage,
+    is_sound,
+    make_private,
+    new_owner,
+    one_process,
+)
+from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
+from otel_umami_exporter.forks import pause_for_forks
+from otel_umami_exporter.journal import SUPPORTED, Journal, journals, take_in_others, take_in_own
+from otel_umami_exporter.salvage import move_aside, salvage
+
+_log: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_NO_VALUES: Final = (TypeError, ValueError, OverflowError)  # what damaged values lead to, or a defect of ours
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What one transaction took out of journals: up to where in our own; others that may go; whether there is more."""
+
+    upto: int = 0
+    left: list[Path] = field(default_factory=list)
+    more: bool = False
+
+
+class SpoolFile:
+    """
+    The base of `Spool`: runs pieces of work on the file, one at a time, whatever happens to it.
+
+    Args:
+        path: the file, or ":memory:".
+        journal: keep a journal beside it.
+    Raises:
+        SpoolError: the file can neither be opened nor replaced.
+        SpoolUnavailable: not now.
+    """
+
+    def __init__(self, path: str | Path, *, journal: bool) -> None:
+        self.path: Final = str(path)
+        self._closed = False
+        self._sound: int | None = None  # the file that we have found sound
+        self._journal: Final = Journal(self.path) if journal and SUPPORTED and self.path != MEMORY else None
+        self.begin_anew()
+        with self._lock:
+            self._connection()
+        pause_for_forks(self)
+
+    def begin_anew(self) -> None:
+        """Open a connection of its own when it is needed: in a forked child, nothing of the parent's is there."""
+        if self.path != MEMORY or not hasattr(self, "_database"):
+            self._database: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        self._generation = 0  # files of this name that were seen one after the other
+        self._owner = new_owner()
+        self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it, and flush
+        self._busy = False
+        self._aside = threading.Lock()  # held while a second connection is open
+        if self._journal is not None:
+            self._journal.begin_anew()
+
+    def before_fork(self) -> None:
+        """
+        Close the connection while a child is forked; the next use opens it again.
+
+        SQLite remembers by process which locks it holds on a file, and a child inherits the memory but not the locks:
+        it would write without any, into a log that others delete.
+        """
+        self._aside.acquire()
+        self._lock.acquire()
+        if self._database is not None and self.path != MEMORY:
+            with suppress(sqlite3.Error):  # whatever it says, the locks must be let go again after the fork
+                self._database.close()
+            self._database = None
+        if self._journal is not None:
+            self._journal.before_fork()
+
+    def after_fork(self) -> None:
+        """Go on, in the parent."""
+        if self._journal is not None:
+            self._journal.after_fork()
+        self._lock.release()
+        self._aside.release()
+
+    def checkpoint(self) -> None:
+        """
+        Move the write-ahead log into the file, with fsyncs that block no writer. For the sender's thread.
+
+        Whoever writes next after a complete checkpoint starts the log anew, with one more fsync: so that is done here.
+        """
+        if self.path == MEMORY:
+            return
+        try:
+            with self._aside, closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as database:
+                database.execute("PRAGMA synchronous = NORMAL")
+                (_, log, done) = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if log == done and log > 0:
+                    database.execute("PRAGMA application_id = 0")
+        except sqlite3.Error as error:
+            _log.debug("checkpoint not done: %s", error)  # the next one will; nothing depends on it
+
+    def close(self) -> None:
+        """Close the file. What waits is sent after the next start."""
+        if self._journal is not None:
+            if self._journal.waits and not self._closed:
+                with suppress(SpoolError):  # it stays in the journal, then
+                    self._run(_nothing)
+            self._journal.close()
+        with self._lock:
+            self._closed = True
+            if self._database is not None and not self._busy:
+                self._database.close()
+                self._database = None
+
+    def __del__(self) -> None:
+        """Close what nobody has closed; Python 3.13 warns of it."""
+        database = getattr(self, "_database", None)
+        if database is not None:
+            with suppress(sqlite3.Error):
+                database.close()
+
+    def write(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True) -> _T:
+        """Do *work* in one transaction; unless it only settles or adds, one that begins with the journals (*look*)."""
+        if not look:
+            return self._run(lambda database: _transaction(database, "IMMEDIATE", work), look=False)
+
+        def whole(database: sqlite3.Connection) -> _T:
+            taken, result = _transaction(database, "IMMEDIATE", lambda database: (self._take(database), work(database)))
+            self._took(taken)
+            return result
+
+        return self._run(whole, look=False)
+
+    def _ask(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do *work* that reads much: on a connection of its own, so that no writer waits for it."""
+        if self.path == MEMORY:
+            return self.write(work)
+        with suppress(SpoolUnavailable):  # held by another process: what is in journals is said later
+            self._run(_nothing)
+        try:
+            with self._aside, closing(connect(self.path)) as database:
+                return _transaction(database, "DEFERRED", work)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise SpoolError(f"the spool {self.path} cannot be read: {error}") from error
+        except _NO_VALUES:
+            pass
+        return self._run(lambda database: _transaction(database, "DEFERRED", work))  # which replaces a damaged file
+
+    def _run(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True) -> _T:
+        """Do *work*; unless it only adds, on a file into which the journals were taken before (*look*)."""
+
+        def whole(database: sqlite3.Connection) -> _T:
+            if look:
+                self._take_in(database)
+            return work(database)
+
+        # We may be a signal handler, and this very thread in the middle of a frame, for which the holder of our lock
+        # may wait, or of a transaction.
+        if self._journal is not None and self._journal.is_interrupted:
+            raise self._in_use()
+        with self._lock:
+            if self._busy:
+                raise self._in_use()
+            self._busy = True
+            try:
+                return self._try(whole)
+            finally:
+                self._busy = False
+
+    def _in_use(self) -> SpoolError:
+        return SpoolUnavailable(f"the spool {self.path} is in use by what was interrupted")
+
+    def _try(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            return work(self._connection())
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise _unavailable(self.path, error) from error
+        except _NO_VALUES:
+            if self._is_still_sound():
+                raise
+        self._replace()
+        try:
+            return work(self._connection())
+        except sqlite3.Error as error:
+            raise _unavailable(self.path, error) from error
+
+    def _is_still_sound(self) -> bool:
+        try:
+            return self._database is None or is_sound(self._database)
+        except sqlite3.Error as error:
+            raise _unavailable(self.path, error) from error
+
+    def _take_in(self, database: sqlite3.Connection) -> None:
+        """Move all that waits in journals into the file: our own, and those of other processes, living or dead."""
+        more = (self._journal is not None and self._journal.waits) or bool(self._others())
+        while more:
+            more = self._took(_transaction(database, "IMMEDIATE", self._take))
+
+    def _take(self, database: sqlite3.Connection) -> _Taken:
+        """Insert some of what waits in journals, in the transaction under way."""
+        taken = _Taken()
+        own = self._journal
+        if own is not None and own.waits:
+            taken.upto = take_in_own(database, own)
+        if others := self._others():
+            taken.left, taken.more = take_in_others(database, others)
+        return taken
+
+    def _others(self) -> list[Path]:
+        """Return the journals that are not ours."""
+        return journals(self.path, self._journal) if self.path != MEMORY else []
+
+    def _took(self, taken: _Taken) -> bool:
+        """Note what a transaction that is committed has taken; return whether there is more."""
+        for path in taken.left:
+            path.unlink(missing_ok=True)
+        if self._journal is None or not taken.upto:
+            return taken.more
+        self._journal.took(taken.upto)
+        return taken.more or self._journal.waits
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return the open connection; the lock is held."""
+        if self._database is not None:
+            return self._database
+        if self._closed:
+            raise SpoolError("the spool is closed")
+        try:
+            self._database = self._open()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise _unavailable(self.path, error) from error
+            self._replace()
+        assert self._database is not None
+        return self._database
+
+    def _open(self) -> sqlite3.Connection:
+        if self.path != MEMORY:
+            try:
+                make_private(self.path)
+            except OSError as error:
+                raise _unmade(self.path, error) from error
+            now = inode(self.path)
+            if self._inode not in (None, now):
+                self._generation += 1
+            self._inode = now
+        database = connect(self.path)
+        # Before the first change: deleting from a damaged tree of pages makes more of it unreadable.
+        if self.path != MEMORY and self._inode != self._sound:
+            if not is_sound(database):
+                database.close()
+                raise Damage("the file is not sound")
+            self._sound = self._inode
+        return database
+
+    def _follow_the_file(self) -> None:
+        """Open the file anew if another process has replaced it, or somebody has deleted it."""
+        with self._lock:
+            if self.path != MEMORY and self._database is not None and inode(self.path) != self._inode:
+                self._database.close()
+                self._database = None
+                self._generation += 1
+                self._inode = None  # a new file may get the number of the old one
+
+    def _replace(self) -> None:
+        """Put the damaged file aside, begin a new one, and save from the old what can be read."""
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+        with one_process(self.path):
+            if inode(self.path) != self._inode:
+                self._database = self._open()  # another process was faster
+                return
+            aside = move_aside(self.path)
+            generation = self._generation
+            self._database = self._open()
+            self._generation = generation  # what is saved keeps its ids
+            kept = salvage(aside, self._database)
+        _log.error("the spool was damaged: moved to %s, a new one begun, %d events saved from it", aside, kept)
+
+
+def _transaction(database: sqlite3.Connection, kind: str, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    database.execute(f"BEGIN {kind}")
+    try:
+        result = work(database)
+        database.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _nothing(_database: sqlite3.Connection) -> None:
+    """Look into the journals, and do no more."""
+
+
+def _unavailable(path: str, error: sqlite3.Error) -> SpoolError:
+    return SpoolUnavailable(f"the spool {path} cannot be written: {error}")
+
+
+def _unmade(path: str, error: OSError) -> SpoolError:
+    """Say what it means: a full or read-only disk gets better; a path that cannot be is a mistake in a setting."""
+    import errno  # noqa: PLC0415  # seldom needed
+
+    passing = error.errno in (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE)
+    kind = SpoolUnavailable if passing else SpoolError
+    return kind(f"the spool {path} cannot be made: {error.strerror}")

@@ -1,0 +1,151 @@
+"""The rows of the spool's file: what is claimed, deleted, dropped; all in a transaction under way."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise, takewhile
+from typing import Final
+
+from otel_umami_exporter.books import count, waiting_by_books
+
+MOST_ROWS: Final = 100  # in one statement
+_LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
+_FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
+
+Entry = tuple[Callable[[], Sequence[bytes]], bytes | None]
+"""What makes the bodies of one event, and what is equal in the two copies of it that different doors bring, if any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpoolLimits:
+    """How much may wait on disk while Umami is away. When it is full the oldest go, and the books say so."""
+
+    max_events: int = 1_000_000
+    max_bytes: int = 1 << 30
+    max_age_seconds: float = 7 * 24 * 3600.0
+    max_dead_letters: int = 10_000
+
+
+@dataclass(slots=True)
+class Spooled:
+    """One claimed event: the JSON of one item, and how often it was tried before. Not frozen: see `Record`."""
+
+    id: int
+    body: bytes = field(repr=False)
+    attempts: int
+    accepted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch that nobody else may send until it is settled or the lease has run out."""
+
+    events: Sequence[Spooled]
+    lease: int = 0
+    file: int = 0
+    in_memory: bool = False
+    is_full: bool = False  # there may be more where it came from
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a claimed batch: ids, ids with their reason, ids with the time of the next try."""
+
+    delivered: Sequence[int] = ()
+    refused: Sequence[tuple[int, str]] = ()
+    retry: Sequence[tuple[int, float]] = ()
+
+
+@lru_cache(maxsize=MOST_ROWS)
+def insertion(rows: int) -> str:
+    """Return the statement that inserts so many events: body and time of acceptance of each."""
+    return "INSERT INTO events (body, accepted_at) VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608  # no text of others
+
+
+def insert_many(database: sqlite3.Connection, bodies: Sequence[bytes], now: float) -> None:
+    """Insert *bodies*, accepted at *now*."""
+    database.executemany(insertion(1), [(body, now) for body in bodies])
+
+
+def free(
+    database: sqlite3.Connection, limit: int, now: float, newest_since: float | None
+) -> tuple[list[Spooled], bool]:
+    """Return events that nobody has claimed and that are due, oldest first, and whether there may be more."""
+    order = "ASC" if newest_since is None else "DESC"
+    query = (
+        "SELECT id, body, attempts, accepted_at FROM events"  # noqa: S608  # ours
+        f" WHERE (not_before <= ? OR not_before > ?) AND {_FREE} ORDER BY id {order} LIMIT ?"
+    )
+    rows = database.execute(query, (now, now + _LONGEST_PAUSE_SECONDS, now, limit)).fetchall()
+    found = [_spooled(row) for row in rows]
+    is_full = len(found) == limit
+    if newest_since is not None:
+        found = [each for each in reversed(found) if each.accepted_at >= newest_since]
+    return found, is_full
+
+
+def _spooled(row: tuple[int, object, object, object]) -> Spooled:
+    """Take a row as it is: a flipped bit may have made another type of a value; the server refuses what is no JSON."""
+    number, body, attempts, accepted_at = row
+    return Spooled(
+        number,
+        body if isinstance(body, bytes) else str(body).encode(errors="replace"),
+        attempts if isinstance(attempts, int) else 0,
+        accepted_at if isinstance(accepted_at, float) else 0.0,
+    )
+
+
+def delete(database: sqlite3.Connection, ids: Sequence[int]) -> int:
+    """Delete events; return how many there were."""
+    if not ids:
+        return 0
+    if ids[-1] - ids[0] == len(ids) - 1 and all(one < other for one, other in pairwise(ids)):  # as nearly always
+        return database.execute("DELETE FROM events WHERE id BETWEEN ? AND ?", (ids[0], ids[-1])).rowcount
+    return max(0, database.executemany("DELETE FROM events WHERE id = ?", [(each,) for each in ids]).rowcount)
+
+
+def drop_surplus(database: sqlite3.Connection, limits: SpoolLimits, now: float, at_most: int) -> int:
+    """Drop what is beyond *limits*, oldest first and *at_most* so many of each kind, and write it into the books."""
+    old = _drop_older(database, now - limits.max_age_seconds, now, at_most)
+    count(database, "dropped", "too_old", old)
+    many = _drop_oldest(database, min(waiting_by_books(database) - limits.max_events, at_most), now)
+    count(database, "dropped", "too_many", many)
+    large = 0
+    if (used := _used_bytes(database)) > limits.max_bytes:
+        # Bodies are about of one size, so a share of bytes is one of events.
+        surplus = int(waiting_by_books(database) * (1 - limits.max_bytes / used)) + 1
+        large = _drop_oldest(database, min(surplus, at_most), now)
+        count(database, "dropped", "too_large", large)
+    return old + many + large
+
+
+def _drop_older(database: sqlite3.Connection, accepted_before: float, now: float, at_most: int) -> int:
+    """Drop from the oldest on up to the first that is young enough; reads no further than that."""
+    rows = database.execute(
+        f"SELECT id, accepted_at FROM events WHERE {_FREE} ORDER BY id LIMIT ?",  # noqa: S608  # ours
+        (now, 1),
+    ).fetchall()
+    if not rows or rows[0][1] >= accepted_before:
+        return 0  # as nearly always
+    rows = database.execute(
+        f"SELECT id, accepted_at FROM events WHERE {_FREE} ORDER BY id LIMIT ?",  # noqa: S608  # ours
+        (now, at_most),
+    ).fetchall()
+    return delete(database, [number for number, _ in takewhile(lambda row: row[1] < accepted_before, rows)])
+
+
+def _drop_oldest(database: sqlite3.Connection, number: int, now: float) -> int:
+    if number <= 0:
+        return 0
+    return database.execute(
+        f"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE {_FREE} ORDER BY id LIMIT ?)",  # noqa: S608
+        (now, number),
+    ).rowcount
+
+
+def _used_bytes(database: sqlite3.Connection) -> int:
+    pages, free, size = (
+        database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
