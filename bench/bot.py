@@ -1,7 +1,7 @@
 """
 What all instrumentation costs the bot for each update: spans, events, the spool.
 
-    python -m bench.bot --url http://127.0.0.1:1234 --folder /tmp/x --rounds 40
+    python -m bench.bot --url http://127.0.0.1:1234 --folder FOLDER --rounds 40
 
 The real bot between a simulated Telegram and a simulated city, in one process. Updates are handled in turn with
 telemetry switched off (OpenTelemetry's own no-op tracer) and on, so that both meet the same machine and the same

@@ -1,7 +1,7 @@
 """
 What one more event costs when so many wait already: recorded, claimed, sent and settled.
 
-    python -m bench.depth --url http://127.0.0.1:1234 --folder /tmp/x --depths 1000 1000000
+    python -m bench.depth --url http://127.0.0.1:1234 --folder FOLDER --depths 1000 1000000
 
 A spool for each depth; pieces of the work are done on one after the other, so that a noisy second hits all of them.
 Measured is the CPU time of the whole process: this work waits for nothing but the sink.

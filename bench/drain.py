@@ -2,7 +2,7 @@
 How fast a backlog leaves towards a server as slow as a real Umami: this library, and the best that can be done by hand.
 
     python -m bench.drain hand  --url http://127.0.0.1:1234 --batch 50 --connections 2 --seconds 5
-    python -m bench.drain ours  --url http://127.0.0.1:1234 --control 1235 --folder /tmp/x --backlog 3600 --live 2
+    python -m bench.drain ours  --url http://127.0.0.1:1234 --control 1235 --folder FOLDER --backlog 3600 --live 2
 
 By hand: bodies made beforehand, plain sockets, nothing on disk, nothing read of the answers but their end. Ours: the
 backlog of an outage is on disk when the program starts, and live events are recorded while it drains.

@@ -1,7 +1,7 @@
 """
 How late an event loop is while a thousand events a second are recorded on it and Umami hangs.
 
-    python -m bench.lag ours --url http://127.0.0.1:1234 --folder /tmp/x --seconds 10
+    python -m bench.lag ours --url http://127.0.0.1:1234 --folder FOLDER --seconds 10
 """
 
 import argparse

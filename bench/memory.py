@@ -1,8 +1,8 @@
 """
 The most memory that this library needs when so many events wait on disk.
 
-    python -m bench.memory fill --folder /tmp/x --events 1000000
-    python -m bench.memory work --folder /tmp/x --url http://127.0.0.1:1234 --seconds 3
+    python -m bench.memory fill --folder FOLDER --events 1000000
+    python -m bench.memory work --folder FOLDER --url http://127.0.0.1:1234 --seconds 3
 """
 
 import argparse

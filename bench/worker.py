@@ -1,7 +1,7 @@
 """
 One peer at work, in a process of its own and in the peers' environment; prints one line of JSON.
 
-    python -m bench.worker ours road --url http://127.0.0.1:1234 --control 1235 --folder /tmp/x ...
+    python -m bench.worker ours road --url http://127.0.0.1:1234 --control 1235 --folder FOLDER ...
 """
 
 import argparse
