@@ -33,7 +33,7 @@ except ImportError:  # Windows: no lock says who lives, so there are no journals
 
 _log: Final = logging.getLogger(__name__)
 SUPPORTED: Final = fcntl is not None
-LARGEST_BYTES: Final = 1 << 20  # of one frame
+LARGEST_BYTES: Final = 64 << 10  # of one frame
 INFIX: Final = ".journal-"
 _HEAD: Final = struct.Struct("<II")
 _INSIDE: Final = struct.Struct("<dI")
@@ -41,7 +41,7 @@ _BODY: Final = struct.Struct("<I")
 _LENGTH: Final = _BODY.pack
 _MOST_BYTES: Final = 64 << 20  # that wait to be taken in; more means that the spool's file takes nothing
 _NEW_AT_BYTES: Final = 256 << 10  # a journal that is taken in and larger than this is given up for a new one
-_AT_ONCE: Final = 2 << 20  # bytes of one journal in one transaction
+_AT_ONCE: Final = 256 << 10  # bytes of one journal in one transaction: more would hold up the interpreter
 Row = tuple[bytes, float]
 
 
