@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,13 +13,6 @@ from termin_bot.simulation.telegram import DEMO_TOKEN, SimulatedTelegram
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from bot_balancer import Balancer
 from bot_databases import everything_kept
-from bot_lines import free_port
 from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, World, settings_for
+from ports import free_ports
 from sqlalchemy import select
 from telegram import Update
 
@@ -69,7 +69,7 @@ async def test_a_persons_updates_stay_in_order_whichever_instance_gets_them(worl
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 async def test_behind_one_webhook_they_are_one_bot(world: World, tmp_path: Path) -> None:
     """Telegram brings updates to an address, and a balancer spreads them; nobody notices that they are two."""
-    ports = [free_port(), free_port()]
+    ports = free_ports(2)
     world.telegram.route("https://bot.example.org", *(f"http://127.0.0.1:{port}" for port in ports))
     async with AsyncExitStack() as stack:
         for port in ports:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from bot_process import NOWHERE, Running, free_port, running
+from bot_process import NOWHERE, Running, running
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from ports import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -56,7 +57,7 @@ async def test_prometheus_finds_them(tmp_path: Path) -> None:
     async with running(tmp_path, **environment) as bot:
         await greeted(bot)
         assert len(listening(bot.process.pid)) == 1
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             page = (await http.get(f"http://localhost:{port}/metrics")).text
         await bot.stop()
         assert bot.process.returncode == 0

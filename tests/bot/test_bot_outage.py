@@ -10,8 +10,9 @@ from pathlib import Path
 import bot_databases
 import httpx
 import pytest
-from bot_lines import Hooked, Line, free_port, line_to
+from bot_lines import Hooked, Line, line_to
 from bot_world import DATABASES, EAT, EAT_OFFICE, FRIDAY_TEN, KEY, World, settings_for
+from ports import free_port
 from sqlalchemy import func, make_url, select
 
 from termin_bot import texts

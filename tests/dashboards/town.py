@@ -201,7 +201,7 @@ class Viewer:
     """Somebody who reads boards over Umami's calls: with the link of a share page, or logged in."""
 
     def __init__(self, town: Town, slug: str | None) -> None:
-        self._http = httpx.Client(base_url=town.endpoint, verify=False)  # noqa: S501  # loopback, without TLS
+        self._http = httpx.Client(base_url=town.endpoint, verify=False, timeout=60)  # noqa: S501  # loopback, without TLS
         self._now = town.now
         if slug is None:
             answer = self._http.post("/api/auth/login", json={"username": "admin", "password": PASSWORD})

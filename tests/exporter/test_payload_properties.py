@@ -153,7 +153,7 @@ class Road:
         self._inbox.clear()
         before = self._pipeline.status()
         self._processor.on_end(span)
-        assert self._pipeline.flush(30)
+        assert self._pipeline.flush(60)
         after = self._pipeline.status()
 
         assert after.books.balanced

@@ -42,7 +42,7 @@ class Served:
 def served() -> Iterator[Served]:
     inbox = Inbox(any_website=False)
     with inbox.serve() as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/api/auth/login", json.dumps({"username": "admin", "password": "umami"}))
         token: str = json.loads(connection.getresponse().read())["token"]
         connection.close()

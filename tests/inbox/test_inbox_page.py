@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from otel_umami_exporter.inbox import Inbox, InboxServer
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)  # a limit for a busy machine: the page shows things at once
 
 NOTICE = "Local stand-in for Umami, for development: not for production"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -23,7 +23,7 @@ NOT_INGEST = {"read", "manage"}
 NOT_REPRODUCED: dict[str, str] = {}
 
 PLACEHOLDER = re.compile(r"<[A-Za-z-]+(?::\d+)?>")
-TOLERANCE = timedelta(seconds=30)
+TOLERANCE = timedelta(minutes=10)
 
 
 @functools.cache
@@ -68,7 +68,7 @@ class Replay:
 
     def send(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send one request with exactly its headers; return the response in the form of the corpus."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
         body = self._body(request)
         chunked = "Transfer-Encoding" in request["headers"]
         connection.putrequest(request["method"], self._fill(request["path"]), skip_accept_encoding=True)
@@ -146,7 +146,7 @@ class Replay:
 
 @pytest.fixture(scope="module")
 def admin_token(server: InboxServer) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("POST", "/api/auth/login", json.dumps({"username": "admin", "password": "umami"}))
     token: str = json.loads(connection.getresponse().read())["token"]
     connection.close()
