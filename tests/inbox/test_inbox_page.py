@@ -39,6 +39,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, server: InboxServer) -> Iterator[Page]:
     """Open the page; whatever it writes to the console as an error fails the test."""
     context = browser.new_context()
+    context.set_default_timeout(120_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)

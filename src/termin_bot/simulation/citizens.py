@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .demo_watch import Watch
     from .telegram import Button, ChatMessage, Notice, Person
 
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 120.0
 """How long a citizen waits for an answer before the story has failed; it never decides what is counted."""
 _FIRST_TELEGRAM_ID: Final = 8_100_000_001
 _FIRST_NAMES: Final = ("Amina", "Ben", "Chiara", "Deniz", "Elif", "Farid", "Greta", "Hannes", "Ines", "Jonas")
@@ -90,6 +90,7 @@ class Citizen:
         place: Place,
         city: "SimulatedCity",
         watch: "Watch",
+        run_out: Callable[[int], Awaitable[None]],
         chance: random.Random,
     ) -> None:
         self.number = number
@@ -99,6 +100,7 @@ class Citizen:
         self.chance = chance
         self._city = city
         self._watch = watch
+        self._run_out = run_out
 
     def __repr__(self) -> str:
         return f"Citizen({self.number})"
@@ -149,6 +151,12 @@ class Citizen:
         """Return a message that came after *after*, as soon as there is one."""
         found = self.person.wait_for(lambda message: message.id > after.id, PATIENCE_SECONDS)
         return await self._within(found, "news")
+
+    async def forget_the_booking(self) -> "ChatMessage":
+        """Put the phone away until the booking has run out, and return what the bot says to that."""
+        last = self.person.last
+        await self._run_out(self.identity.telegram_id)
+        return await self.wait_for_news(last)
 
     def open_mail(self) -> None:
         """Open the link in the newest mail of the city."""
