@@ -41,7 +41,7 @@ async def watchers(world: World, size: int) -> list[Person]:
     for each in people:
         await world.say(each, "/start")
         await each.press_data(f"s:{EAT}")
-        await each.wait_for("I am watching", timeout=30)
+        await each.wait_for("I am watching", timeout=60)
     return people
 
 
@@ -169,9 +169,9 @@ async def test_what_a_killed_instance_had_taken_is_handled_by_another(world: Wor
     assert len(anna.inbox) == 1
     world.clock.pass_(seconds=world.settings.lease_seconds)
     await bot.beat_once()
-    await anna.until(lambda: len(anna.inbox) == 2, timeout=30)
+    await anna.until(lambda: len(anna.inbox) == 2, timeout=60)
     assert "/subscribe" in anna.last.text
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while str(anna.id) in await _arrivals(bot):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.02)
 

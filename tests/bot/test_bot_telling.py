@@ -136,10 +136,10 @@ async def subscribed(world: World, count: int) -> list[Person]:
     async with world.bot():
         for person in people:
             await person.send("/start")
-        await world.telegram.settled(timeout=30)
+        await world.telegram.settled(timeout=60)
         for person in people:
             await person.press_data(f"s:{EAT}")
-        await world.telegram.settled(timeout=30)
+        await world.telegram.settled(timeout=60)
     return people
 
 
@@ -158,9 +158,9 @@ async def test_commands_and_cycles_go_on_while_many_are_told(world: World, tmp_p
         stopping = asyncio.Event()
         telling = asyncio.create_task(bot._telling.run(stopping))
         await bot.check_once()
-        await world.telegram.until(lambda: told() > 0, timeout=30)
+        await world.telegram.until(lambda: told() > 0, timeout=60)
         await eve.send("/start")
-        await eve.answer(timeout=30)
+        await eve.answer(timeout=60)
         assert told() < 10
         asked = len(world.city.requests)
         await bot.check_once()

@@ -120,13 +120,13 @@ async def test_from_webhook_to_polling_and_back(world: World, hooked: Callable[.
         await anna.send("/help")
         world.settings = by_polling
         async with world.bot():
-            await anna.answer(timeout=20)
+            await anna.answer(timeout=60)
             await world.say(anna, "/status")
         assert world.telegram.calls("deleteWebhook")
         await anna.send("/privacy")
         world.settings = by_webhook
         async with world.bot():
-            await anna.answer(timeout=20)
+            await anna.answer(timeout=60)
             await world.telegram.settled()
     ran = [each.properties["command_name"] for each in world.events("command_executed")]
     assert ran == ["/start", "/help", "/status", "/privacy"]
@@ -153,13 +153,13 @@ async def test_an_instance_that_stops_leaves_the_webhook_to_the_others(
                 await world.say(anna, "/help")
             for _ in range(4):
                 await anna.send("/status")
-            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=30)
+            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=60)
             await world.telegram.settled()
         assert world.telegram.calls("deleteWebhook") == []
         await anna.send("/privacy")
         assert world.telegram.updates_pending() == 1
         async with world.bot():
-            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=30)
+            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=60)
             await world.telegram.settled()
     assert [each.properties["command_name"] for each in world.events("command_executed")] == [
         "/start",
