@@ -144,7 +144,7 @@ async def subscribed(world: World, count: int) -> list[Person]:
 
 
 async def test_commands_and_cycles_go_on_while_many_are_told(world: World, tmp_path: Path) -> None:
-    """At three messages a second: a command overtakes, the next cycle ends, a restart tells the others, each once."""
+    """At one message a second: a command overtakes, the next cycle ends, a restart tells the others, each once."""
     people = await subscribed(world, 25)
     eve = world.telegram.person(first_name="Eve")
     world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
@@ -153,7 +153,7 @@ async def test_commands_and_cycles_go_on_while_many_are_told(world: World, tmp_p
     def told() -> int:
         return sum(len(person.inbox) - had for person, had in zip(people, before, strict=True))
 
-    world.settings = settings_for(tmp_path, telegram_messages_per_second=3)
+    world.settings = settings_for(tmp_path, telegram_messages_per_second=1)
     async with world.bot() as bot:
         stopping = asyncio.Event()
         telling = asyncio.create_task(bot._telling.run(stopping))
