@@ -95,7 +95,7 @@ def test_the_production_start_without_settings_is_one_line(tmp_path: Path) -> No
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "TELEGRAM_BOT_TOKEN: it is missing\n")
