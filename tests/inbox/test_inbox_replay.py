@@ -6,6 +6,7 @@ import functools
 import http.client
 import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,12 @@ NOT_REPRODUCED: dict[str, str] = {}
 
 PLACEHOLDER = re.compile(r"<[A-Za-z-]+(?::\d+)?>")
 TOLERANCE = timedelta(minutes=10)
+_BEGAN = time.monotonic()
+
+
+def now() -> float:
+    """Return seconds since 1970, on a clock that began in the middle of an hour, for a new hour is a new visit."""
+    return datetime(2026, 11, 25, 10, 15, tzinfo=UTC).timestamp() + time.monotonic() - _BEGAN
 
 
 @functools.cache
@@ -36,7 +43,7 @@ def ingest_cases() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def inbox() -> Iterator[Inbox]:
     countries = {"8.8.8.8": "US"}
-    inbox = Inbox(any_website=False, country_of=countries.get)
+    inbox = Inbox(any_website=False, country_of=countries.get, clock=now)
     yield inbox
     inbox.close()
 
@@ -134,7 +141,7 @@ class Replay:
         if placeholder == "<token>":
             return isinstance(actual, str) and bool(actual)
         if placeholder == "<now>":
-            return abs(datetime.now(UTC) - datetime.fromisoformat(actual)) < TOLERANCE
+            return abs(datetime.fromtimestamp(now(), UTC) - datetime.fromisoformat(actual)) < TOLERANCE
         others = {value for name, value in self._known.items() if name not in (placeholder, "<WEBSITE>")}
         return actual not in others and self._known.setdefault(placeholder, actual) == actual
 
