@@ -53,7 +53,8 @@ async def test_answers_are_not_held_back() -> None:
 
 def _is_undelayed(peer: int) -> bool:
     """Whether this process' socket to that port sends every segment at once."""
-    for each in Path("/proc/self/fd").iterdir():
+    mine = [each for each in Path("/proc/self/fd").iterdir() if each.is_socket()]
+    for each in mine:
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(each.name))) as found:
             if found.family == socket.AF_INET and found.getpeername()[1] == peer:
                 return bool(found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
