@@ -103,6 +103,7 @@ class UmamiClient:
     ) -> None:
         self._timeout = timeout_seconds
         self._batch_from = 0.0  # when there is no /api/batch: the time to look again
+        self._doubted = False  # whether a batch of one had no token, though its event was stored by itself
         address, credentials = split_credentials(endpoint)
         self._urls = {path: httpx.URL(f"{address}/api/{path}") for path in ("batch", "send")}
         self._headers = httpx.Headers(our_headers(credentials) | {"Accept-Encoding": "gzip"})
@@ -161,13 +162,21 @@ class UmamiClient:
         lose every event, or to store it again and again: so one of them is sent by itself, and another as a batch of
         one. If that has no token either, though the filter lets us pass, all of them were stored, and each goes by
         itself from then on. There these two arrive twice; where the filter has just ended, nothing does.
+
+        A batch of one has no second event to try: the next one is that, so that rare events do not come twice for ever.
         """
         undecided = [index for index, each in enumerate(outcomes) if each is BOT_FILTER]
         if not undecided:
+            self._doubted = False
             return outcomes
         first, *others = undecided
         outcomes[first] = alone = self._send_one(bodies[first])
-        if not isinstance(alone, Delivered) or not others:
+        if not isinstance(alone, Delivered):
+            return outcomes
+        if not others:
+            if self._doubted:
+                self._batch_from = math.inf
+            self._doubted = True
             return outcomes
         second = others[0]
         answer = self._post("batch", b"[" + bodies[second] + b"]", 1)

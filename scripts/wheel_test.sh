@@ -17,7 +17,7 @@ if unzip -l "$wheel" | grep -qE 'termin_bot|tests/'; then
   exit 1
 fi
 
-cp -r tests/exporter tests/contracts "$build/tests/"
+cp -r tests/conftest.py tests/exporter tests/contracts "$build/tests/"
 cp -r docs README.md "$build/"
 grep -lE 'otel_umami_exporter\.inbox|import starlette|from termin_bot' "$build"/tests/exporter/*.py | xargs -r rm
 cat > "$build/pytest.ini" <<'EOF'

@@ -10,23 +10,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from otel_umami_exporter.bridge.settings import Security
+from otel_umami_exporter.http_server import OrderlyUvicorn
 
 _KEEP_ALIVE_SECONDS: Final = 75  # a Collector keeps idle connections for 90
 _GRACE_SECONDS: Final = 10
 _BACKLOG: Final = 512
 _CONNECTIONS: Final = 1_000  # beyond that, 503 at once
-
-
-class _Uvicorn(uvicorn.Server):
-    """Tells when it listens, so that nobody has to poll."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
 
 
 class BridgeServer:
@@ -43,7 +32,7 @@ class BridgeServer:
         self._host = host
         self._port = port
         self._security = security or Security()
-        self._running: tuple[_Uvicorn, threading.Thread] | None = None
+        self._running: tuple[OrderlyUvicorn, threading.Thread] | None = None
 
     @property
     def url(self) -> str:
@@ -93,7 +82,7 @@ class BridgeServer:
             server.should_exit = True
             thread.join()
 
-    def _uvicorn(self) -> _Uvicorn:
+    def _uvicorn(self) -> OrderlyUvicorn:
         security = self._security
         config = uvicorn.Config(
             self._app,
@@ -110,7 +99,7 @@ class BridgeServer:
             ssl_certfile=security.certificate,
             ssl_keyfile=security.key,
         )
-        return _Uvicorn(config)
+        return OrderlyUvicorn(config)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -111,7 +111,7 @@ class Faults:
         for one in hanging:
             one.go_on()
 
-    def wait_for_hanging(self, requests: int = 1, *, timeout: float = 10) -> None:
+    def wait_for_hanging(self, requests: int = 1, *, timeout: float = 60) -> None:
         """Return as soon as so many requests hang; raises TimeoutError after *timeout* seconds."""
         with self._hanging_changed:
             if not self._hanging_changed.wait_for(lambda: len(self._hanging) == requests, timeout):

@@ -9,6 +9,8 @@ from typing import Final, Self
 import uvicorn
 from starlette.types import ASGIApp
 
+from otel_umami_exporter.http_server import OrderlyUvicorn
+
 from .faults import Faults
 
 _log = logging.getLogger(__name__)
@@ -16,18 +18,6 @@ _log = logging.getLogger(__name__)
 _KEEP_ALIVE_SECONDS: Final = 5  # Umami's Node closes idle connections after as many
 _GRACE_SECONDS: Final = 5
 _BACKLOG: Final = 128
-
-
-class _Uvicorn(uvicorn.Server):
-    """Tells when it listens, so that nobody has to poll."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
 
 
 class InboxServer:
@@ -43,7 +33,7 @@ class InboxServer:
         self._faults = faults
         self._host = host
         self._port = port
-        self._running: tuple[_Uvicorn, threading.Thread] | None = None
+        self._running: tuple[OrderlyUvicorn, threading.Thread] | None = None
 
     @property
     def port(self) -> int:
@@ -110,7 +100,7 @@ class InboxServer:
     def _announce(self) -> None:
         _log.info("inbox, a local stand-in for Umami, for development: not for production, listens on %s", self.url)
 
-    def _uvicorn(self) -> _Uvicorn:
+    def _uvicorn(self) -> OrderlyUvicorn:
         config = uvicorn.Config(
             self._app,
             http="h11",
@@ -123,4 +113,4 @@ class InboxServer:
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        return _Uvicorn(config)
+        return OrderlyUvicorn(config)

@@ -1,7 +1,6 @@
 """Lines that can be cut: between the bot and its database, and at the very moment when somebody answered."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -59,13 +58,6 @@ class Line:
         """Cut it for good."""
         self.cut()
         await asyncio.gather(*self._pumps, return_exceptions=True)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from otel_umami_exporter import Pipeline, UmamiSpanProcessor
 from otel_umami_exporter.delivery import Timing
 from otel_umami_exporter.inbox import Inbox, InboxServer, StoredEvent
 from otel_umami_exporter.payload import Site
+from otel_umami_exporter.umami import UmamiClient
 from termin_bot.events import TAXONOMY
 
 
@@ -35,7 +36,7 @@ class Road:
 
     def all(self) -> list[StoredEvent]:
         """Deliver everything, and return events and page views in order."""
-        assert self.pipeline.flush()
+        assert self.pipeline.flush(60)
         return self.inbox.events(self.website)
 
     def arrived(self, name: str) -> list[StoredEvent]:
@@ -50,7 +51,7 @@ def lay(inbox: Inbox, server: InboxServer, folder: Path) -> Road:
         taxonomy=TAXONOMY,
         site=Site(website),
         spool=folder / "spool.db",
-        connect=server.url,
+        connect=lambda: UmamiClient(server.url, timeout_seconds=60),  # a batch given up too early is stored twice
         timing=Timing(linger_seconds=0.0),
     )
     return Road(inbox, website, pipeline)

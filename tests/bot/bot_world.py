@@ -107,7 +107,7 @@ class World:
 
     async def handled(self, name: str) -> None:
         """Wait until an operation of that name has ended: for updates that nobody answers, such as a block."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.spans(name):  # noqa: ASYNC110  an exporter tells nobody when a span ends
                 await asyncio.sleep(0)
 

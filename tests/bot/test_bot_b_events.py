@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from bot_road import Road
 from bot_world import EAT, EAT_OFFICE, EMERGENCY, EMERGENCY_OFFICE, FRIDAY_TEN, World
+from opentelemetry.trace import format_trace_id
 
 from termin_bot.bot import Bot
 from termin_bot.events import TAXONOMY
@@ -340,7 +341,11 @@ async def test_an_event_arrives_as_it_is_declared(name: str, world: World, road:
     async with world.bot() as bot:
         expected = await SCENARIOS[name](Stage(world, bot))
 
-    arrived = road.arrived(name)[-1]
+    # By its trace: what was sent side by side is stored in any order.
+    context = world.events(name)[-1].span.context
+    assert context is not None
+    trace = format_trace_id(context.trace_id)
+    arrived = [each for each in road.arrived(name) if each.data["trace_id"] == trace][-1]
 
     data = dict(arrived.data)
     assert TRACE_ID.fullmatch(str(data.pop("trace_id")))

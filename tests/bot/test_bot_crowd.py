@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bot_process import free_port
 from bot_world import World, settings_for
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CROWD = 500

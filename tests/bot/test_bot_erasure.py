@@ -57,7 +57,7 @@ async def _press(world: World, person: Person, service_id: int, label: str) -> N
 async def _handled(bot: Bot) -> None:
     """Wait until no update is under way."""
     waiting = select(func.count()).select_from(Arrival).where(Arrival.handled_at.is_(None))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with bot.database.engine.connect() as connection:
                 if not (await connection.execute(waiting)).scalar_one():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from bot_balancer import Balancer
 from bot_databases import everything_kept
-from bot_lines import free_port
 from bot_world import EAT, EAT_OFFICE, FRIDAY_TEN, World, settings_for
+from ports import free_ports
 from sqlalchemy import select
 from telegram import Update
 
@@ -41,7 +41,7 @@ async def watchers(world: World, size: int) -> list[Person]:
     for each in people:
         await world.say(each, "/start")
         await each.press_data(f"s:{EAT}")
-        await each.wait_for("I am watching", timeout=30)
+        await each.wait_for("I am watching", timeout=60)
     return people
 
 
@@ -69,7 +69,7 @@ async def test_a_persons_updates_stay_in_order_whichever_instance_gets_them(worl
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 async def test_behind_one_webhook_they_are_one_bot(world: World, tmp_path: Path) -> None:
     """Telegram brings updates to an address, and a balancer spreads them; nobody notices that they are two."""
-    ports = [free_port(), free_port()]
+    ports = free_ports(2)
     world.telegram.route("https://bot.example.org", *(f"http://127.0.0.1:{port}" for port in ports))
     async with AsyncExitStack() as stack:
         for port in ports:
@@ -169,9 +169,9 @@ async def test_what_a_killed_instance_had_taken_is_handled_by_another(world: Wor
     assert len(anna.inbox) == 1
     world.clock.pass_(seconds=world.settings.lease_seconds)
     await bot.beat_once()
-    await anna.until(lambda: len(anna.inbox) == 2, timeout=30)
+    await anna.until(lambda: len(anna.inbox) == 2, timeout=60)
     assert "/subscribe" in anna.last.text
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while str(anna.id) in await _arrivals(bot):  # noqa: ASYNC110  the database tells nobody
             await asyncio.sleep(0.02)
 

@@ -190,10 +190,10 @@ async def test_the_process_logs_nothing_but_json(tmp_path: Path) -> None:
     async with running(tmp_path, LOG_FORMAT="json") as bot:
         anna = bot.telegram.person()
         await anna.send("/start")
-        await anna.answer(timeout=30)
+        await anna.answer(timeout=60)
         bot.telegram.fail("sendMessage", 500, "Internal Server Error canary-words")
         await anna.send("/help canary-words")
-        await anna.answer(timeout=30)
+        await anna.answer(timeout=60)
         await bot.stop()
 
     lines: list[dict[str, Any]] = [json.loads(line) for line in bot.err.splitlines()]

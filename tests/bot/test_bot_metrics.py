@@ -7,8 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from bot_process import NOWHERE, Running, free_port, running
+from bot_process import NOWHERE, Running, running
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from ports import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,9 +32,9 @@ async def greeted(bot: Running) -> None:
     """Have somebody say hello, and wait for the answer."""
     anna = bot.telegram.person(first_name="Canarina", username="canary_name")
     await anna.send("/start")
-    await anna.answer(timeout=30)
+    await anna.answer(timeout=60)
     await anna.send("/help canary-argument")
-    await anna.answer(timeout=30)
+    await anna.answer(timeout=60)
 
 
 def listening(pid: int) -> list[str]:
@@ -56,7 +57,7 @@ async def test_prometheus_finds_them(tmp_path: Path) -> None:
     async with running(tmp_path, **environment) as bot:
         await greeted(bot)
         assert len(listening(bot.process.pid)) == 1
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             page = (await http.get(f"http://localhost:{port}/metrics")).text
         await bot.stop()
         assert bot.process.returncode == 0
@@ -94,7 +95,7 @@ async def test_otlp_brings_them(tmp_path: Path) -> None:
         }
         async with running(tmp_path, **environment) as bot:
             await greeted(bot)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await complete.wait()
             before = got["termin_bot.update.lag"]
             await bot.stop()
@@ -136,7 +137,7 @@ async def test_by_default_there_are_none(tmp_path: Path) -> None:
 async def test_a_mistake_is_one_line(tmp_path: Path, environment: dict[str, str], said: str) -> None:
     """And exit status 2, before anything is opened."""
     async with running(tmp_path, **environment) as bot:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             _, err = await bot.process.communicate()
         assert (bot.process.returncode, err.decode().splitlines()) == (2, [said])
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import bot_databases
 import httpx
 import pytest
-from bot_lines import Hooked, Line, free_port, line_to
+from bot_lines import Hooked, Line, line_to
 from bot_world import DATABASES, EAT, EAT_OFFICE, FRIDAY_TEN, KEY, World, settings_for
+from ports import free_port
 from sqlalchemy import func, make_url, select
 
 from termin_bot import texts
@@ -145,13 +146,13 @@ async def _through(world: World, line: Line, hooked: Hooked, anna: Person, label
     was_armed = hooked.is_armed
     await anna.press(lambda button: button.label.startswith(label) and button.data is not None)
     if was_armed:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while hooked.is_armed and answer not in anna.last.text:  # noqa: ASYNC110  a hook tells nobody
                 await asyncio.sleep(0.02)
     if was_armed and not hooked.is_armed:
         await asyncio.sleep(0.3)
         await line.mend()
-    await anna.wait_for(answer, timeout=30)
+    await anna.wait_for(answer, timeout=60)
     await world.telegram.settled(patience=15)
 
 
@@ -173,7 +174,7 @@ async def test_who_was_told_as_the_line_broke_is_not_told_again(world: World, li
         world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
         hooked.is_armed = True
         looking = asyncio.create_task(bot.watch_once())
-        await anna.wait_for("Free now", timeout=30)
+        await anna.wait_for("Free now", timeout=60)
         await asyncio.sleep(0.3)
         assert not looking.done()
         await line.mend()
@@ -194,9 +195,9 @@ async def test_a_locked_file_is_waited_for(tmp_path: Path, make_world: Callable[
         with closing(sqlite3.connect(tmp_path / "bot.db", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
             await anna.send("/help")
-            await anna.wait_for(HOLD_ON, timeout=30)
+            await anna.wait_for(HOLD_ON, timeout=60)
             other.execute("ROLLBACK")
-        await anna.wait_for("/subscribe", timeout=30)
+        await anna.wait_for("/subscribe", timeout=60)
 
 
 async def test_a_full_disk_is_named_and_passes(

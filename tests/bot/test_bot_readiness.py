@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from bot_process import free_port, running
+from bot_process import running
 from bot_world import EAT, World, settings_for
+from ports import free_port
 
 from termin_bot.bot import Bot
 from termin_bot.intake import ListenError
@@ -38,7 +39,7 @@ async def ask(world: World, tmp_path: Path) -> AsyncIterator[Probe]:
     """Give the world's bot a health endpoint, and return how to ask it."""
     port = free_port()
     world.settings = settings_for(tmp_path, health_port=port)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         yield Probe(http)
 
 
@@ -139,7 +140,7 @@ async def test_there_is_nothing_else(world: World) -> None:
     """No other path or method, nothing of the people in any answer, no large requests."""
     anna = world.telegram.person(first_name="Canarina", username="canary_name")
     await world.say(anna, "/start")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.settings.health_port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{world.settings.health_port}", timeout=60) as http:
         for path in ("/", "/metrics", "/healthz/x"):
             assert (await http.get(path)).status_code == 404
         assert (await http.post("/readyz", content=b"x")).status_code == 405
@@ -178,7 +179,7 @@ async def test_the_process_says_how_it_is_until_the_end(tmp_path: Path) -> None:
     assert probe() == (2, "HEALTH_PORT: it is missing, so nobody answers")
     assert probe(HEALTH_PORT=port) == (1, "no answer (ConnectionRefusedError)")
     async with running(tmp_path, HEALTH_PORT=port) as bot:
-        ready = await asyncio.to_thread(probe, "readyz", "--wait", "30", HEALTH_PORT=port)
+        ready = await asyncio.to_thread(probe, "readyz", "--wait", "300", HEALTH_PORT=port)
         alive = await asyncio.to_thread(probe, "healthz", HEALTH_PORT=port)
         assert (ready[0], json.loads(ready[1])["status"]) == (0, "ready")
         assert alive == (0, '{"status": "alive", "dead": []}')

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from bot_world import EAT, World, settings_for
+from ports import free_port
 
 from termin_bot.intake import MAX_BODY_BYTES, ListenError, derived_secret, webhook_of
 from termin_bot.simulation.telegram import DEMO_TOKEN
@@ -17,13 +18,6 @@ from termin_bot.simulation.telegram_webhook import SECRET_HEADER
 
 PUBLIC = "https://bot.example.org/telegram"
 SECRET = derived_secret(DEMO_TOKEN)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -83,7 +77,7 @@ async def test_who_does_not_know_the_secret_is_not_heard(world: World, hooked: C
     """403 for a wrong or missing secret and for what is no JSON; other paths and methods do not exist."""
     address = hooked(webhook_secret="the-operators-own-secret")
     right = {SECRET_HEADER: "the-operators-own-secret"}
-    async with world.telegram.delivering(), world.bot(), httpx.AsyncClient() as http:
+    async with world.telegram.delivering(), world.bot(), httpx.AsyncClient(timeout=60) as http:
         assert (await http.post(address, json=update())).status_code == 403
         assert (await http.post(address, json=update(), headers={SECRET_HEADER: SECRET})).status_code == 403
         assert (await http.post(address, content=b"{}", headers=right)).status_code == 403
@@ -104,7 +98,7 @@ async def test_an_odd_update_is_refused_and_its_words_stay_out_of_the_log(
     address = hooked()
     odd = {"update_id": "canary-id", "message": {"text": "canary-text", "date": "canary-date"}}
     with caplog.at_level(logging.DEBUG):
-        async with world.bot(), httpx.AsyncClient() as http:
+        async with world.bot(), httpx.AsyncClient(timeout=60) as http:
             answer = await http.post(address, json=odd, headers={SECRET_HEADER: SECRET})
             broken = await http.post(
                 address, content=b"{canary", headers={SECRET_HEADER: SECRET, "Content-Type": "application/json"}
@@ -126,13 +120,13 @@ async def test_from_webhook_to_polling_and_back(world: World, hooked: Callable[.
         await anna.send("/help")
         world.settings = by_polling
         async with world.bot():
-            await anna.answer(timeout=20)
+            await anna.answer(timeout=60)
             await world.say(anna, "/status")
         assert world.telegram.calls("deleteWebhook")
         await anna.send("/privacy")
         world.settings = by_webhook
         async with world.bot():
-            await anna.answer(timeout=20)
+            await anna.answer(timeout=60)
             await world.telegram.settled()
     ran = [each.properties["command_name"] for each in world.events("command_executed")]
     assert ran == ["/start", "/help", "/status", "/privacy"]
@@ -159,13 +153,13 @@ async def test_an_instance_that_stops_leaves_the_webhook_to_the_others(
                 await world.say(anna, "/help")
             for _ in range(4):
                 await anna.send("/status")
-            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=30)
+            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=60)
             await world.telegram.settled()
         assert world.telegram.calls("deleteWebhook") == []
         await anna.send("/privacy")
         assert world.telegram.updates_pending() == 1
         async with world.bot():
-            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=30)
+            await world.telegram.until(lambda: not world.telegram.updates_pending(), timeout=60)
             await world.telegram.settled()
     assert [each.properties["command_name"] for each in world.events("command_executed")] == [
         "/start",

@@ -101,13 +101,16 @@ def test_it_serves_until_sigterm_and_keeps_what_waits(tmp_path: Path) -> None:
         assert process.stdout is not None
         url = re.findall(r"http\S+", process.stdout.readline())[0]
         body = traces(span_with(1, 2)).SerializeToString()
-        assert httpx.post(f"{url}/v1/traces", content=body, headers={"content-type": PROTOBUF}).status_code == 200
+        assert (
+            httpx.post(f"{url}/v1/traces", content=body, headers={"content-type": PROTOBUF}, timeout=60).status_code
+            == 200
+        )
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(300) == 0
 
     sink = Sink()
     way = road(tmp_path / "spool.db", sink)
-    assert way.flush(20)
+    assert way.flush(60)
     way.close()
     assert len(sink.bodies) == 2
 
@@ -141,10 +144,10 @@ def test_https_by_two_files(tmp_path: Path) -> None:
     with serving(road(tmp_path / "spool.db", Sink()), security=security) as server:
         assert server.url.startswith("https://")
         answer = httpx.post(
-            f"{server.url}/v1/traces", content=body, headers={"content-type": PROTOBUF}, verify=trusting
+            f"{server.url}/v1/traces", content=body, headers={"content-type": PROTOBUF}, verify=trusting, timeout=60
         )
         with pytest.raises(httpx.HTTPError):
-            httpx.get(server.url.replace("https", "http"))
+            httpx.get(server.url.replace("https", "http"), timeout=60)
 
     assert answer.status_code == 200
 

@@ -55,11 +55,11 @@ def test_a_request_that_comes_again_is_not_counted_again(tmp_path: Path, sink: S
     with serving(way) as server:
         for _ in range(4):
             assert post(server, traces(order(1, None)).SerializeToString()).status_code == 200
-        assert way.flush(10)
+        assert way.flush(60)
         assert arrived(sink) == {"main": 1}
         for _ in range(2):
             assert post(server, traces(order(2, None), order(3, None)).SerializeToString()).status_code == 200
-        assert way.flush(10)
+        assert way.flush(60)
 
     assert arrived(sink) == {"main": 3, "colours": 3}
 
@@ -80,7 +80,7 @@ def test_what_was_refused_for_want_of_room_is_counted_when_it_is_taken(
     with serving(larger) as server:
         assert post(server, content).status_code == 200
         sink.away = False
-        assert larger.flush(30)
+        assert larger.flush(60)
 
     people = len([who for who in visitors if who])
     assert +arrived(sink) == +Counter(main=2 + 3 + people, active=people, colours=3)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from bridge_kit import JSON, NOW_NS, PROTOBUF, Sink, post, road, serving, span_with, traces
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
@@ -103,7 +103,7 @@ def test_the_quick_reader_finds_what_a_full_parse_finds() -> None:
     """Every record of every span, whatever is passed over unparsed; also when fields come in another order."""
 
     @given(request=REQUEST, extra=REQUEST)
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     def check(request: ExportTraceServiceRequest, extra: ExportTraceServiceRequest) -> None:
         data = request.SerializeToString() + extra.SerializeToString()
         found = [item.records for item in reading.spans(data, LIMITS, NOW_NS) if item is not None and item.records]
@@ -128,7 +128,7 @@ def test_any_spans_are_answered_with_200(fuzzed: tuple[BridgeServer, Road], clie
     server, way = fuzzed
 
     @given(request=REQUEST)
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=40)
     def check(request: ExportTraceServiceRequest) -> None:
         content = request.SerializeToString()
         answer = client.post(f"{server.url}/v1/traces", content=content, headers={"content-type": PROTOBUF})
@@ -156,7 +156,7 @@ def test_any_bytes_are_answered_without_a_500(fuzzed: tuple[BridgeServer, Road],
         encoding=st.sampled_from(["identity", "identity", "gzip", "packed", "deflate"]),
         path=st.sampled_from(["/v1/traces", "/v1/logs"]),
     )
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=150)
     def check(content: bytes, kind: str, encoding: str, path: str) -> None:
         if encoding == "packed":
             content, encoding = gzip.compress(content), "gzip"
@@ -173,7 +173,7 @@ def test_the_translators_refuse_by_name(kind: str) -> None:
     """Whatever a body holds, what is raised is an answer."""
 
     @given(content=st.binary(max_size=300))
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def check(content: bytes) -> None:
         try:
             for _ in reading.spans(body.message(content, kind, "traces"), LIMITS, NOW_NS):

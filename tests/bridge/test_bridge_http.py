@@ -36,7 +36,7 @@ def test_an_event_over_the_wire_reaches_umami_as_from_the_library(server: Bridge
     answer = post(server, traces(span_with(7)).SerializeToString())
 
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, PROTOBUF, b"")
-    assert way.flush(10)
+    assert way.flush(60)
     (body,) = sink.bodies
     assert {
         "type": "event",
@@ -82,7 +82,7 @@ def test_an_operation_of_a_known_visitor_is_a_page_view(server: BridgeServer, wa
 
     post(server, traces(root, inner, remote).SerializeToString())
 
-    assert way.flush(10)
+    assert way.flush(60)
     assert [json.loads(body)["payload"]["url"] for body in sink.bodies] == ["/order/new", "/order/new"]
 
 
@@ -107,7 +107,7 @@ def test_json_is_understood(server: BridgeServer, way: Road, sink: Sink) -> None
     answer = post(server, json.dumps(document).encode(), content_type=f"{JSON}; charset=utf-8")
 
     assert (answer.status_code, answer.headers["content-type"], answer.json()) == (200, JSON, {})
-    assert way.flush(10)
+    assert way.flush(60)
     (body,) = sink.bodies
     assert {"number": 9, "duration_ms": 0, "trace_id": TRACE_ID.hex()} == json.loads(body)["payload"]["data"]
 
@@ -117,7 +117,7 @@ def test_events_in_the_log_are_understood(server: BridgeServer, way: Road, sink:
     answer = post(server, logs("order_placed", "", "order_placed").SerializeToString(), "/v1/logs")
 
     assert answer.status_code == 200
-    assert way.flush(10)
+    assert way.flush(60)
     assert numbers_of(sink.bodies) == [0, 2]
 
 
@@ -130,7 +130,7 @@ def test_events_in_json_logs_are_understood(server: BridgeServer, way: Road, sin
 
     post(server, json.dumps(document).encode(), "/v1/logs", content_type=JSON)
 
-    assert way.flush(10)
+    assert way.flush(60)
     assert numbers_of(sink.bodies) == [5, 5]
     assert way.stayed_behind() == {}
 
@@ -142,7 +142,7 @@ def test_gzip_is_unpacked(server: BridgeServer, way: Road, sink: Sink) -> None:
     answer = post(server, gzip.compress(body[:10]) + gzip.compress(body[10:]), content_encoding="gzip")
 
     assert answer.status_code == 200
-    assert way.flush(10)
+    assert way.flush(60)
     assert numbers_of(sink.bodies) == [1]
 
 
@@ -154,7 +154,7 @@ def test_refused_events_are_counted_in_partial_success(server: BridgeServer, way
 
     assert response.partial_success.rejected_spans == 1
     assert response.partial_success.error_message == "events refused: 2 not in the taxonomy"
-    assert way.flush(10)
+    assert way.flush(60)
     assert numbers_of(sink.bodies) == [1]
 
 
@@ -266,14 +266,14 @@ def test_a_full_spool_is_a_503_and_nothing_is_dropped(tmp_path: Path, sink: Sink
     way = road(tmp_path / "spool.db", sink, SpoolLimits(max_events=5))
     with serving(way) as server:
         assert post(server, traces(span_with(1, 2, 3)).SerializeToString()).status_code == 200
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200
 
         answer = post(server, traces(span_with(4, 5, 6)).SerializeToString())
 
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
         assert Status.FromString(answer.content).message == "the spool is full"
         assert post(server, traces(span_with(7, 8)).SerializeToString()).status_code == 200
-        assert httpx.get(f"{server.url}/readyz").status_code == 503
+        assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 503
         assert (way.books().accepted, way.books().waiting, way.books().dropped) == (5, 5, {})
 
 
@@ -301,7 +301,7 @@ def test_a_full_disk_is_a_503_until_there_is_room(way: Road, server: BridgeServe
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     database.execute(f"PRAGMA max_page_count = {pages}")
     answer = post(server, body)
-    ready = httpx.get(f"{server.url}/healthz").status_code
+    ready = httpx.get(f"{server.url}/healthz", timeout=60).status_code
     database.execute("PRAGMA max_page_count = 1000000")
 
     assert (answer.status_code, answer.headers["retry-after"], ready) == (503, "15", 200)
@@ -319,7 +319,7 @@ def test_a_request_sent_again_is_stored_once(tmp_path: Path, sink: Sink) -> None
     way = road(tmp_path / "spool.db", sink)
     with serving(way) as other:
         assert post(other, body).status_code == 200
-        assert way.flush(10)
+        assert way.flush(60)
 
     assert numbers_of(sink.bodies) == [1, 2, 3]
 
@@ -334,7 +334,7 @@ def test_the_token_is_asked_for(way: Road) -> None:
             assert b"secret-canary" not in answer.content
         assert way.books().accepted == 0
         assert post(server, body, authorization="Bearer secret-canary").status_code == 200
-        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
 def test_metrics_add_up(server: BridgeServer, way: Road) -> None:
@@ -343,9 +343,9 @@ def test_metrics_add_up(server: BridgeServer, way: Road) -> None:
     post(server, body)
     post(server, body)
     post(server, b"\xff")
-    assert way.flush(10)
+    assert way.flush(60)
 
-    lines = httpx.get(f"{server.url}/metrics").text.splitlines()
+    lines = httpx.get(f"{server.url}/metrics", timeout=60).text.splitlines()
 
     for expected in (
         'otel_umami_bridge_requests_total{signal="traces",status="200"} 2',
@@ -374,14 +374,14 @@ def test_a_body_that_does_not_arrive_is_a_408(way: Road) -> None:
 
     def slow() -> "object":
         yield b"x"
-        httpx.get(f"{server.url}/healthz")  # as long as one request takes: longer than the limit
+        httpx.get(f"{server.url}/healthz", timeout=60)  # as long as one request takes: longer than the limit
 
     with serving(way, limits=Limits(body_seconds=0.0)) as server:
-        answer = httpx.post(f"{server.url}/v1/traces", content=slow(), headers={"content-type": PROTOBUF})  # type: ignore[arg-type]
+        answer = httpx.post(f"{server.url}/v1/traces", content=slow(), headers={"content-type": PROTOBUF}, timeout=60)  # type: ignore[arg-type]
         assert answer.status_code == 408
 
 
 def test_there_is_nothing_else(server: BridgeServer) -> None:
     """GET on an endpoint and other paths are refused."""
-    assert httpx.get(f"{server.url}/v1/traces").status_code == 405
+    assert httpx.get(f"{server.url}/v1/traces", timeout=60).status_code == 405
     assert post(server, b"", "/v1/metrics").status_code == 404

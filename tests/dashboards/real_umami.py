@@ -63,7 +63,7 @@ def test_boards_are_made_filled_shown_and_removed(
 
     slug = dashboards.boards[0].slug
     [doors, sides] = [each.site_id(main_id) for each in dashboards.projections]
-    with httpx.Client(base_url=client.endpoint, headers={"x-umami-share-context": "1"}) as public:
+    with httpx.Client(base_url=client.endpoint, headers={"x-umami-share-context": "1"}, timeout=60) as public:
         public.headers["x-umami-share-token"] = public.get(f"/api/share/{slug}").json()["token"]
         assert counts(public, doors) == {"door_opened": PEOPLE}
         assert counts(public, sides) == {"front": PEOPLE}

@@ -196,7 +196,7 @@ def sent(inbox: Inbox, spool: Path, projections: tuple[Projection, ...] = ()) ->
     assert pipeline is not None
     event = DoorOpened()
     pipeline.accept([Record(name=event.name, time_ns=10**18, visitor="anna", attributes=event.attributes())])
-    assert pipeline.flush(10)
+    assert pipeline.flush(60)
     pipeline.shutdown()
     return {each.website_id for each in inbox.events()}
 

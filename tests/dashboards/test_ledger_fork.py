@@ -16,12 +16,14 @@ def test_what_a_forked_child_notes_survives_the_parent_and_a_third_reader(tmp_pa
     may_write, child_has_written = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        for who in ("child", "child again"):
+        try:
+            for who in ("child", "child again"):
+                os.read(may_write[0], 1)
+                noted = ledger.meet("site", who, 1)
+                os.write(child_has_written[1], b"y" if noted else b"n")
             os.read(may_write[0], 1)
-            noted = ledger.meet("site", who, 1)
-            os.write(child_has_written[1], b"y" if noted else b"n")
-        os.read(may_write[0], 1)
-        os._exit(0)
+        finally:
+            os._exit(0)
     try:
         ledger.close()  # the parent goes first
         os.write(may_write[1], b"1")

@@ -19,6 +19,7 @@ from otel_umami_exporter.delivery import Timing
 from otel_umami_exporter.inbox import Inbox
 from otel_umami_exporter.payload import Site
 from otel_umami_exporter.record import Record
+from otel_umami_exporter.umami import UmamiClient
 from termin_bot import events
 from termin_bot.dashboards import DASHBOARDS
 from termin_bot.events import TAXONOMY
@@ -122,12 +123,12 @@ def served_town(folder: Path, seed: int = 7) -> Iterator[Town]:
             taxonomy=TAXONOMY,
             site=Site(MAIN),
             spool=folder / "spool.db",
-            connect=server.url,
+            connect=lambda: UmamiClient(server.url, timeout_seconds=60),  # a batch given up too early is stored twice
             timing=Timing(linger_seconds=0.0),
             projections=DASHBOARDS.projections,
         )
         assert pipeline.accept([each.record(number) for number, each in enumerate(happenings, start=1)])
-        assert pipeline.flush(60)
+        assert pipeline.flush(300)
         assert pipeline.status().books.balanced
         pipeline.shutdown()
         yield Town(happenings, now, inbox, server.url, result)
@@ -201,7 +202,7 @@ class Viewer:
     """Somebody who reads boards over Umami's calls: with the link of a share page, or logged in."""
 
     def __init__(self, town: Town, slug: str | None) -> None:
-        self._http = httpx.Client(base_url=town.endpoint, verify=False)  # noqa: S501  # loopback, without TLS
+        self._http = httpx.Client(base_url=town.endpoint, verify=False, timeout=60)  # noqa: S501  # loopback, without TLS
         self._now = town.now
         if slug is None:
             answer = self._http.post("/api/auth/login", json={"username": "admin", "password": PASSWORD})

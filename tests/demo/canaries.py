@@ -57,4 +57,5 @@ def _is_in(spelling: bytes, content: bytes) -> bool:
     wanted = spelling.lower()
     if len(wanted) > SHORT:
         return wanted in content
-    return re.search(rb"(?<![0-9a-z])" + re.escape(wanted) + rb"(?![0-9a-z])", content) is not None
+    # Nor is it one behind a point: each of thousands of moments has six digits of its second.
+    return re.search(rb"(?<![0-9a-z])(?<![0-9]\.)" + re.escape(wanted) + rb"(?![0-9a-z])", content) is not None

@@ -27,7 +27,7 @@ class Played:
         self._run.until_it_says("until you press Ctrl-C")
         self.summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
         [self.endpoint] = re.findall(r"http://[0-9.:]+", self.public)
-        self._http = httpx.Client(base_url=self.endpoint)
+        self._http = httpx.Client(base_url=self.endpoint, timeout=60)
         share = self._http.get(f"/api/share/{PUBLIC_BOARD.slug}").json()
         self._anybody = {"x-umami-share-token": share["token"], "x-umami-share-context": "1"}
         login = {"username": "admin", "password": INBOX_PASSWORD}

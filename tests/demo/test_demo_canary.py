@@ -94,6 +94,7 @@ def test_other_spellings_are_found_too(spelt: bytes) -> None:
 
 
 def test_a_short_number_counts_only_where_it_stands_alone() -> None:
-    """A process id of six digits is part of many a trace id by chance."""
+    """A process id of six digits is part of many a trace id by chance, and the end of many a moment."""
     assert leaks({"there": b'"trace_id": "0x10100211aa", 5101002'}, ["101002"]) == []
+    assert leaks({"there": b'"end_time": "2026-11-27T13:30:12.101002Z"'}, ["101002"]) == []
     assert leaks({"there": b'"process": 101002, '}, ["101002"]) == ["101002 in there"]

@@ -61,7 +61,7 @@ def restarted(data: Path) -> tuple[int, int]:
             pipeline = Pipeline(taxonomy=TAXONOMY, site=Site(DEMO_WEBSITE), spool=data / "spool.db", connect=server.url)
             try:
                 assert pipeline.status().books.balanced
-                assert pipeline.flush(30)
+                assert pipeline.flush(60)
                 assert pipeline.status().books.balanced
                 assert pipeline.status().books.waiting == 0
             finally:
@@ -78,7 +78,7 @@ def test_the_page_stays_until_ctrl_c(tmp_path: Path) -> None:
 
     address = re.search(r"http://[0-9.:]+", said)
     assert address is not None
-    assert "Inbox" in httpx.get(address[0]).text
+    assert "Inbox" in httpx.get(address[0], timeout=60).text
 
     run.interrupt()
     assert run.finished()[0] == 0

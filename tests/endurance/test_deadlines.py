@@ -23,7 +23,7 @@ from otel_umami_exporter.inbox import Hang, Inbox, InboxServer
 pytestmark = pytest.mark.endurance
 
 TOLERANCE_SECONDS = 0.1
-TRIES = 5
+TRIES = 20
 EVENTS = 300
 
 

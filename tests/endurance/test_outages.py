@@ -1,8 +1,9 @@
 """Umami in every kind of trouble, under load: nothing is lost, and only what the server had stored comes twice."""
 
-import socket
+import math
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,13 @@ from time import monotonic, time
 
 import httpx
 import pytest
-from numbered import BATCH, IN_FLIGHT, QUICK, SECONDS, WEBSITE, Load, Road
+from numbered import BATCH, IN_FLIGHT, QUICK, SECONDS, WEBSITE, WORKERS, Load, Road
+from ports import free_port
 from world import Sink, check_arrivals, check_books, doubled, until
 
 from otel_umami_exporter.delivery import Connection, Timing
 from otel_umami_exporter.inbox import EMPTY, GARBAGE, HTML_PAGE, TRUNCATED, Answer, Drop, Hang, Inbox, InboxServer
+from otel_umami_exporter.outcome import Outcome, Unavailable
 from otel_umami_exporter.spool import Spool
 from otel_umami_exporter.umami import UmamiClient
 
@@ -116,12 +119,13 @@ def test_a_server_that_asks_to_wait(world: World) -> None:
     """With 429 and Retry-After nobody knocks before the time is over: once each second and connection."""
     with world.load() as load:
         world.faults.always(Answer(status=429, retry_after=1))
+        world.sink.more_requests(1)
         start, before = monotonic(), world.sink.requests()
         load.last(SECONDS / 12)
         knocks, seconds = world.sink.requests() - before, monotonic() - start
         world.sink.more_requests(1)
     world.lost_nothing()
-    assert 1 <= knocks <= (seconds + 1) * 2
+    assert knocks <= (seconds + 1) * 2
 
 
 @pytest.mark.parametrize(
@@ -138,11 +142,15 @@ def test_answers_that_are_no_answers(world: World, answer: Answer) -> None:
 
 def test_a_server_that_accepts_and_hangs(world: World) -> None:
     """Requests are taken and never answered, nor worked off; the client gives up, and tries again."""
-    with world.load(lambda: UmamiClient(world.server.url, timeout_seconds=0.2), SMALL) as load:
+    patience = Patience(world.server.url)
+    with world.load(patience.connect, SMALL) as load:
+        patience.ends_after(math.inf)
         world.faults.always(Hang())
         world.faults.wait_for_hanging(2)
         load.last(SECONDS / 24)
         world.sink.more_requests(3)
+        patience.ends_after(0)
+        until(lambda: patience.waiting == WORKERS, "both wait for an answer")
         # What hangs at the end is worked off when it is released, and may have been given up by then.
     world.lost_nothing(at_most_doubled=2 * FEW)
 
@@ -150,10 +158,61 @@ def test_a_server_that_accepts_and_hangs(world: World) -> None:
 def test_a_server_that_hangs_after_its_work(world: World) -> None:
     """A read timeout says nothing about what was stored: this is the one doubtful case, and it is bounded."""
     hangs = 6
-    with world.load(lambda: UmamiClient(world.server.url, timeout_seconds=0.2), SMALL):
+    patience = Patience(world.server.url)
+    with world.load(patience.connect, SMALL):
+        patience.ends_after(hangs)
         world.faults.once(*[Hang(stored="everything")] * hangs)
-        world.sink.more_requests(hangs + 2)
-    world.lost_nothing(at_most_doubled=hangs * FEW)
+        until(lambda: patience.given_up >= hangs - WORKERS, "some are given up")  # two may have met the patient ones
+    assert patience.given_up <= hangs + WORKERS - 1  # both may have given up the last one at the same time
+    world.lost_nothing(at_most_doubled=patience.given_up * FEW)
+
+
+class Patience:
+    """
+    Connections that give up early for as long as a test says, and else wait for as long as a busy machine takes.
+
+    What is given up may be stored all the same, so nothing else than what hangs may be.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.given_up = 0
+        self.waiting = 0  # how many requests of those that do not give up are under way
+        self._endpoint = endpoint
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def ends_after(self, given_up: float) -> None:
+        """Give up early until so many requests were given up, counted from now on."""
+        with self._lock:
+            self.given_up, self._until = 0, given_up
+
+    def connect(self) -> Connection:
+        """Return a connection for one thread."""
+        return _Impatient(self, self._endpoint)
+
+    def send(self, clients: tuple[UmamiClient, UmamiClient], bodies: Sequence[bytes]) -> list[Outcome]:
+        """Send with the first of *clients*, the impatient one, or with the second."""
+        with self._lock:
+            is_patient = self.given_up >= self._until
+            self.waiting += is_patient
+        outcomes = clients[is_patient].send(bodies)
+        with self._lock:
+            self.waiting -= is_patient
+            self.given_up += not is_patient and outcomes[0] == Unavailable("timeout")
+        return outcomes
+
+
+class _Impatient:
+    def __init__(self, patience: Patience, endpoint: str) -> None:
+        self._patience = patience
+        self._clients = UmamiClient(endpoint, timeout_seconds=0.2), UmamiClient(endpoint, timeout_seconds=60.0)
+
+    def send(self, bodies: Sequence[bytes]) -> list[Outcome]:
+        return self._patience.send(self._clients, bodies)
+
+    def close(self) -> None:
+        for each in self._clients:
+            each.close()
 
 
 def test_connections_that_break_off_in_the_answer(world: World) -> None:
@@ -235,12 +294,12 @@ def test_a_server_without_batches(world: World) -> None:
 
 
 def test_a_server_that_answers_batches_without_a_token(world: World) -> None:
-    """An older Umami: what looks like the bot filter is none; finding that out doubles two events for each sender."""
+    """An older Umami: what looks like the bot filter is none; finding that out doubles a few events for each sender."""
     world.faults.without_token()
     with world.load() as load:
         load.more(SOME)
         world.sink.more_requests(3)
-    world.lost_nothing(at_most_doubled=2 * 2)
+    world.lost_nothing(at_most_doubled=2 * 3)  # one more than two where the first batch was one of one
 
 
 def item(**payload: object) -> bytes:
@@ -277,8 +336,7 @@ def test_a_server_that_is_killed_in_the_middle_of_a_batch(
 ) -> None:
     """Another process that dies and comes back: each death doubles what was in flight, at most."""
     chance, deaths = Random(7), 4  # noqa: S311 - repeatable, not secret
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     database = tmp_path / "umami.db"
     with Road(spool, f"http://127.0.0.1:{port}") as road:
         with Load(road) as load:
@@ -311,4 +369,4 @@ def served(port: int, database: Path) -> Iterator[None]:
             yield
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(60)

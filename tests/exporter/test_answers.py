@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_umami_exporter.answers import RETRY_AFTER_LIMIT, read_batch, read_error, retry_after
@@ -189,7 +189,6 @@ def test_an_answer_that_does_not_add_up_is_no_answer(document: Any) -> None:
     assert read_batch(document, 2) == [Unavailable("malformed_answer")] * 2
 
 
-@settings(deadline=None, max_examples=100)
 @given(document=JSON, size=st.integers(1, 4))
 def test_any_answer_is_read_without_an_exception(document: Any, size: int) -> None:
     """One outcome for each item; none is delivered without a token."""
@@ -199,7 +198,6 @@ def test_any_answer_is_read_without_an_exception(document: Any, size: int) -> No
     assert Delivered() not in outcomes
 
 
-@settings(deadline=None, max_examples=100)
 @given(error=JSON, index=JSON, status=JSON, code=JSON)
 def test_any_error_of_an_item_is_read_without_an_exception(error: Any, index: Any, status: Any, code: Any) -> None:
     """Whatever stands where Umami has a status or a code."""
@@ -242,7 +240,6 @@ def test_a_retry_after_that_says_nothing_is_none(header: str | None) -> None:
     assert retry_after(header, NOW) is None
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=255), max_size=40)
     | st.from_regex(r"\w{3}, \d+ \w{3} \d+ \d+:\d+:\d+ [A-Z+-]\w*")

@@ -3,7 +3,7 @@ Any span event with any attributes leaves as something that Umami stores whole, 
 
 Nobody sees an exception, and nothing undeclared leaves.
 
-A few examples, because each is a request over HTTP; HYPOTHESIS_PROFILE=ci tries 10,000. CI tries as many in
+A few examples, because each is a request over HTTP; HYPOTHESIS_PROFILE=ci and search try 10,000. CI tries as many in
 test_any_span_inbox.py, which asks the stand-in's judgement without HTTP.
 """
 
@@ -29,10 +29,10 @@ from otel_umami_exporter.inbox import Inbox, StoredEvent
 from otel_umami_exporter.payload import Site
 from otel_umami_exporter.record import VISITOR
 
-settings.register_profile("umami", max_examples=60, deadline=None)
-settings.register_profile("umami-ci", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-IS_CI: Final = os.environ.get("HYPOTHESIS_PROFILE") == "ci"
-PROFILE: Final = settings.get_profile("umami-ci" if IS_CI else "umami")
+PROFILE: Final = settings(
+    max_examples=settings().max_examples if os.environ.get("HYPOTHESIS_PROFILE") in ("ci", "search") else 60,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ class Road:
         self._inbox.clear()
         before = self._pipeline.status()
         self._processor.on_end(span)
-        assert self._pipeline.flush(30)
+        assert self._pipeline.flush(60)
         after = self._pipeline.status()
 
         assert after.books.balanced

@@ -43,7 +43,7 @@ def in_time() -> Iterator[None]:
     done = threading.Event()
 
     def give_up() -> None:
-        if not done.wait(60.0):
+        if not done.wait(300.0):
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     watch = threading.Thread(target=give_up, daemon=True)
@@ -98,6 +98,7 @@ def test_real_signals_at_any_moment(tmp_path: Path) -> None:
         door = UmamiSpanProcessor(pipeline=pipeline)
         tracer = provider(door).get_tracer("x")
         struck: list[bool] = []
+        recorded = 0
 
         def flush(_number: int, _frame: FrameType | None) -> None:
             struck.append(door.force_flush(1))
@@ -106,7 +107,8 @@ def test_real_signals_at_any_moment(tmp_path: Path) -> None:
         before = signal.signal(signal.SIGALRM, flush)
         signal.setitimer(signal.ITIMER_REAL, 0.001)
         try:
-            for _ in range(1_000):
+            while recorded < 1_000 or len(struck) <= 10:
+                recorded += 1
                 span = tracer.start_span("work")
                 span.add_event("kitchen_closed")
                 span.end()
@@ -115,5 +117,4 @@ def test_real_signals_at_any_moment(tmp_path: Path) -> None:
             signal.signal(signal.SIGALRM, before)
         assert pipeline.flush(60.0)
 
-        assert len(struck) > 10
-        assert Books(1_000, 1_000, 0, {}, {}) == pipeline.status().books
+        assert Books(recorded, recorded, 0, {}, {}) == pipeline.status().books

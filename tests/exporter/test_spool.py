@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -193,7 +193,10 @@ def test_threads_and_connections_share_a_file(tmp_path: Path) -> None:
 
     def put(spool: Spool, start: int) -> None:
         for each in range(start, start + 200):
-            spool.put([b"%d" % each], 1.0)
+            while True:
+                with suppress(SpoolUnavailable):  # about a second is not enough where the disk is busy elsewhere
+                    spool.put([b"%d" % each], 1.0)
+                    break
 
     threads = [threading.Thread(target=put, args=(spools[each % 2], each * 200)) for each in range(4)]
     for thread in threads:

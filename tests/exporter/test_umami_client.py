@@ -547,6 +547,32 @@ def test_a_single_event_needs_no_second_look() -> None:
     assert server.paths == ["/api/batch", "/api/send"]
 
 
+def test_rare_events_find_out_too_that_batches_have_no_token() -> None:
+    """Each in a batch of its own: two of them come twice, and none of the others."""
+    server = Tokenless()
+    with UmamiClient(ENDPOINT, transport=httpx.MockTransport(server)) as client:
+        assert [client.send([each]) for each in (ONE, TWO, THREE, ONE)] == [[Delivered()]] * 4
+
+    assert server.stored == [ONE, ONE, TWO, TWO, THREE, ONE]
+    assert server.paths == ["/api/batch", "/api/send"] * 2 + ["/api/send"] * 2
+
+
+def test_a_bot_filter_that_comes_and_goes_is_not_taken_for_that() -> None:
+    """A batch with its token in between says that there are tokens."""
+    answers = iter([{"size": 1, "processed": 1, "errors": 0, "details": []}, None] * 3)
+    paths: list[str] = []
+
+    def server(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        taken = next(answers) if request.url.path == "/api/batch" else None
+        return storing(request) if taken is None else httpx.Response(200, json=taken)
+
+    with UmamiClient(ENDPOINT, transport=httpx.MockTransport(server)) as client:
+        assert [client.send([ONE]) for _ in range(6)] == [[Delivered()]] * 6
+
+    assert paths == ["/api/batch", "/api/send", "/api/batch"] * 3
+
+
 def test_umami_cloud_is_an_endpoint_as_any_other() -> None:
     """Its address in the documentation of Umami is where events go; with batches or without."""
     urls: list[str] = []

@@ -47,7 +47,9 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
         assert "local stand-in for Umami, for development: not for production" in line
         url = line.split()[-1]
         body = {"type": "event", "payload": {"website": website, "name": "e"}}
-        answer = httpx.post(f"{url}/api/send", json=body, headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64)"})
+        answer = httpx.post(
+            f"{url}/api/send", json=body, headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64)"}, timeout=60
+        )
         assert answer.status_code == 200
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=300)
@@ -64,7 +66,9 @@ def test_named_websites_are_the_only_ones() -> None:
     with running("--host", "0.0.0.0", "--port", "0", "--website", known) as (process, line):  # noqa: S104 - the warning is tested
         port = line.rpartition(":")[2].strip()
         statuses = [
-            httpx.post(f"http://127.0.0.1:{port}/api/send", json={"type": "event", "payload": {"website": website}})
+            httpx.post(
+                f"http://127.0.0.1:{port}/api/send", json={"type": "event", "payload": {"website": website}}, timeout=60
+            )
             for website in (known, unknown)
         ]
         process.terminate()

@@ -158,9 +158,9 @@ def test_a_cache_token_lets_an_unknown_website_through(website: str) -> None:
     unknown = str(uuid.uuid4())
     with inbox.serve() as server:
         url = f"{server.url}/api/send"
-        token = httpx.post(url, json=event(website, name="e", id="u"), headers=headers).json()["cache"]
-        assert httpx.post(url, json=event(unknown, name="e"), headers=headers).status_code == 400
-        answer = httpx.post(url, json=event(unknown, name="e"), headers={**headers, "x-umami-cache": token})
+        token = httpx.post(url, json=event(website, name="e", id="u"), headers=headers, timeout=60).json()["cache"]
+        assert httpx.post(url, json=event(unknown, name="e"), headers=headers, timeout=60).status_code == 400
+        answer = httpx.post(url, json=event(unknown, name="e"), headers={**headers, "x-umami-cache": token}, timeout=60)
 
     assert answer.status_code == 200
     assert inbox.counts(unknown) == {"e": 1}
@@ -251,12 +251,14 @@ def test_a_cache_token_keeps_its_visit_for_half_an_hour(website: str) -> None:
     headers = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64)"}
     with inbox.serve() as server:
         url = f"{server.url}/api/send"
-        first = httpx.post(url, json=event(website, name="e", id="a"), headers=headers).json()
+        first = httpx.post(url, json=event(website, name="e", id="a"), headers=headers, timeout=60).json()
         headers["x-umami-cache"] = first["cache"]
         visits = []
         for minutes in (30, 31):
             now[0] = 1_772_445_600.0 + 60 * minutes
-            visits.append(httpx.post(url, json=event(website, name="e", id="b"), headers=headers).json()["visitId"])
+            visits.append(
+                httpx.post(url, json=event(website, name="e", id="b"), headers=headers, timeout=60).json()["visitId"]
+            )
 
     assert [visit == first["visitId"] for visit in visits] == [True, False]
     inbox.close()

@@ -140,7 +140,7 @@ def test_an_unknown_website_is_a_problem_only_where_websites_are_named(website: 
     ):
         with inbox.serve() as server:
             body = event(website, name="a", userAgent="Mozilla/5.0 (X11; Linux x86_64)")
-            httpx.post(f"{server.url}/api/send", json=body)
+            httpx.post(f"{server.url}/api/send", json=body, timeout=60)
         assert len(inbox.events()) == stored
         assert [problem.reason for problem in inbox.problems()] == reasons
         inbox.close()
@@ -183,7 +183,7 @@ def test_raw_requests_are_bounded() -> None:
     inbox = Inbox(keep_requests=2, keep_bytes=10)
     with inbox.serve() as server:
         for content in (b"1", b"2", b"3", b"123456789"):
-            httpx.post(f"{server.url}/api/send", content=content)
+            httpx.post(f"{server.url}/api/send", content=content, timeout=60)
 
     assert [request.body for request in inbox.requests()] == [b"3", b"123456789"]
     assert inbox.forgotten_requests == 2
@@ -195,12 +195,12 @@ def test_clear_forgets_everything_but_websites(website: str) -> None:
     inbox = Inbox(any_website=False, websites=[website])
     headers = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64)"}
     with inbox.serve() as server:
-        httpx.post(f"{server.url}/api/send", json=event(website, name="a", data={"k": 1}), headers=headers)
-        httpx.post(f"{server.url}/api/send", json=event(website, name="a"))
+        httpx.post(f"{server.url}/api/send", json=event(website, name="a", data={"k": 1}), headers=headers, timeout=60)
+        httpx.post(f"{server.url}/api/send", json=event(website, name="a"), timeout=60)
         inbox.clear()
         assert (inbox.events(), inbox.problems(), inbox.requests(), inbox.counts()) == ([], [], [], {})
 
-        httpx.post(f"{server.url}/api/send", json=event(website, name="b"), headers=headers)
+        httpx.post(f"{server.url}/api/send", json=event(website, name="b"), headers=headers, timeout=60)
         assert inbox.counts() == {"b": 1}
     inbox.close()
 
@@ -211,7 +211,9 @@ def test_a_file_keeps_events_for_the_next_run(tmp_path: Path, website: str) -> N
     headers = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64)"}
     first = Inbox(path)
     with first.serve() as server:
-        httpx.post(f"{server.url}/api/send", json=event(website, name="a", title="t" * 501), headers=headers)
+        httpx.post(
+            f"{server.url}/api/send", json=event(website, name="a", title="t" * 501), headers=headers, timeout=60
+        )
     first.close()
 
     second = Inbox(path)
@@ -227,15 +229,15 @@ def test_the_server_comes_back_on_the_same_port(website: str) -> None:
     server = inbox.serve()
     server.start()
     url, body = server.url, event(website, name="a", userAgent="Mozilla/5.0 (X11; Linux x86_64)")
-    httpx.post(f"{url}/api/send", json=body)
+    httpx.post(f"{url}/api/send", json=body, timeout=60)
     server.stop()
     with pytest.raises(httpx.ConnectError):
-        httpx.post(f"{url}/api/send", json=body)
+        httpx.post(f"{url}/api/send", json=body, timeout=60)
 
     server.start()
 
     assert server.url == url
-    httpx.post(f"{url}/api/send", json=body)
+    httpx.post(f"{url}/api/send", json=body, timeout=60)
     assert inbox.counts() == {"a": 2}
     server.stop()
     inbox.close()
@@ -252,7 +254,7 @@ def test_time_comes_from_the_clock(website: str) -> None:
     inbox = Inbox(clock=lambda: 1_772_445_600.5)
     with inbox.serve() as server:
         body = event(website, name="a", userAgent="Mozilla/5.0 (X11; Linux x86_64)")
-        httpx.post(f"{server.url}/api/send", json=body)
+        httpx.post(f"{server.url}/api/send", json=body, timeout=60)
 
     assert inbox.events()[0].created_at == datetime(2026, 3, 2, 10, 0, 0, 500_000, tzinfo=UTC)
     inbox.close()

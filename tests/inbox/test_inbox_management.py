@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from test_inbox_replay import CORPUS, Replay
+from test_inbox_replay import CORPUS, Replay, now
 
 from otel_umami_exporter.inbox import Inbox, InboxServer
 
@@ -40,9 +40,9 @@ class Served:
 
 @contextmanager
 def served() -> Iterator[Served]:
-    inbox = Inbox(any_website=False)
+    inbox = Inbox(any_website=False, clock=now)
     with inbox.serve() as server:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         connection.request("POST", "/api/auth/login", json.dumps({"username": "admin", "password": "umami"}))
         token: str = json.loads(connection.getresponse().read())["token"]
         connection.close()

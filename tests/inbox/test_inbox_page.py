@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from otel_umami_exporter.inbox import Inbox, InboxServer
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)  # a limit for a busy machine: the page shows things at once
 
 NOTICE = "Local stand-in for Umami, for development: not for production"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -38,6 +39,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, server: InboxServer) -> Iterator[Page]:
     """Open the page; whatever it writes to the console as an error fails the test."""
     context = browser.new_context()
+    context.set_default_timeout(120_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)

@@ -225,12 +225,13 @@ async def test_the_whole_way_over_tcp() -> None:
     city.fail_with("cancel-appointment", "timeout")
     async with (
         serve(city.app) as url,
-        new_client(clock, httpx.AsyncHTTPTransport(), base_url=url, timeout=0.5) as client,
+        new_client(clock, httpx.AsyncHTTPTransport(), base_url=url, timeout=60.0) as client,
+        new_client(clock, httpx.AsyncHTTPTransport(), base_url=url, timeout=1.0) as impatient,
     ):
         calendar = await client.calendar(PASSPORT[0], [PASSPORT[1]], TODAY, day(2))
         reservation = await client.reserve(calendar.slots[0])
         with pytest.raises(MunichTimeout):
-            await client.cancel(reservation.credentials)
+            await impatient.cancel(reservation.credentials)
         assert (await client.cancel(reservation.credentials)).status == "deleted"
 
 

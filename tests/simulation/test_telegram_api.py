@@ -161,7 +161,7 @@ class TestUpdates:
     async def test_a_stopping_server_ends_the_poll_and_forgets_nothing(self, telegram: SimulatedTelegram) -> None:
         """The server stops long before the end of a pending poll, and may come back on the same port."""
         person = telegram.person()
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             async with telegram.serve() as url:
                 path = f"{url}/bot{telegram.token}/getUpdates"
                 poll = asyncio.create_task(http.get(path, params={"timeout": 50}, timeout=60))
@@ -393,7 +393,7 @@ class TestPeople:
         await call("sendMessage", chat_id=anna.id, text="loud")
         await call("sendMessage", chat_id=anna.id, text="soft", disable_notification=True)
 
-        assert (await asyncio.wait_for(wait, 1)).text == "soft"
+        assert (await asyncio.wait_for(wait, 40)).text == "soft"
 
     async def test_who_blocks_or_is_gone_cannot_write(self, anna: Person) -> None:
         """The app does not let them, and neither does the simulation."""
@@ -442,7 +442,7 @@ class TestPeople:
 
         assert not await telegram.settled(patience=0.01)
         await call("sendMessage", chat_id=anna.id, text="yes")
-        assert await telegram.settled()
+        assert await telegram.settled(patience=60)
 
 
 class TestWire:

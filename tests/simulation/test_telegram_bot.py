@@ -130,10 +130,16 @@ def in_memory(telegram: SimulatedTelegram) -> ApplicationBuilder[Any, Any, Any, 
     return builder.request(request()).get_updates_request(request())
 
 
+def patient() -> HTTPXRequest:
+    """Return requests that wait for a busy machine: what is tried again was done twice."""
+    return HTTPXRequest(read_timeout=60, write_timeout=60, connect_timeout=60, pool_timeout=60)
+
+
 @contextlib.asynccontextmanager
 async def over_tcp(telegram: SimulatedTelegram) -> AsyncIterator[ApplicationBuilder[Any, Any, Any, Any, Any, Any]]:
     async with telegram.serve() as url:
-        yield ApplicationBuilder().token(telegram.token).base_url(f"{url}/bot").base_file_url(f"{url}/file/bot")
+        builder = ApplicationBuilder().token(telegram.token).base_url(f"{url}/bot").base_file_url(f"{url}/file/bot")
+        yield builder.request(patient()).get_updates_request(patient())
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +175,7 @@ async def sender(request: pytest.FixtureRequest, telegram: SimulatedTelegram) ->
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "tcp":
             url = await stack.enter_async_context(telegram.serve())
-            bot = Bot(telegram.token, base_url=f"{url}/bot")
+            bot = Bot(telegram.token, base_url=f"{url}/bot", request=patient(), get_updates_request=patient())
         else:
             bot = in_memory(telegram).build().bot
         yield await stack.enter_async_context(bot)
@@ -487,7 +493,7 @@ async def test_settled_means_acknowledged_and_answered(telegram: SimulatedTelegr
     for person in people:
         await person.send("/start")
 
-    assert await telegram.settled()
+    assert await telegram.settled(patience=60)
 
     assert telegram.updates_pending() == 0
     assert [len(person.inbox) for person in people] == [1] * 5

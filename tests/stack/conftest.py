@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stack_kit import TOOLS, Jaeger, Umami, free_ports
+from ports import free_ports
+from stack_kit import TOOLS, Jaeger, Umami
 
 _HERE = Path(__file__).parent
 

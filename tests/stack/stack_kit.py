@@ -1,7 +1,6 @@
 """The stack as objects: each starts a process of its own on free ports of this machine, and ends only that."""
 
 import os
-import random
 import re
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any, Final, Self
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from ports import free_ports
 
 from otel_umami_exporter.inbox import Inbox
 
@@ -24,24 +24,8 @@ ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = ROOT / ".tools"
 WEBSITE: Final = "0b9b2a1e-7f6c-4a56-9d6a-1f2e3d4c5b6a"
 TOKEN: Final = "a-token-for-tests"
-_PORTS: Final = (15_000, 32_000)
 PATIENCE_SECONDS: Final = 90.0  # for what takes a second on a quiet machine
 PROTOBUF: Final = {"content-type": "application/x-protobuf"}
-
-
-def free_ports(number: int) -> list[int]:
-    """
-    Return ports that were free a moment ago, all different.
-
-    They are below those that the system hands out by itself: no outgoing connection takes one in between.
-    """
-    found: list[int] = []
-    while len(found) < number:
-        port = random.randrange(*_PORTS)  # noqa: S311  # no secret
-        if port not in found:
-            with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-                found.append(port)
-    return found
 
 
 def until(done: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:

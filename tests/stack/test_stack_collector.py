@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ports import free_ports
 from stack_kit import (
     ROOT,
     TOOLS,
@@ -17,7 +18,6 @@ from stack_kit import (
     RoundRobin,
     Umami,
     event_names,
-    free_ports,
     order,
     request,
     tags,
@@ -227,7 +227,10 @@ def test_the_collector_tells_senders_when_its_queue_is_full(tmp_path: Path) -> N
         statuses = []
         for _ in range(20):
             answer = httpx.post(
-                f"{collector.http}/v1/traces", content=content, headers={"content-type": "application/x-protobuf"}
+                f"{collector.http}/v1/traces",
+                content=content,
+                headers={"content-type": "application/x-protobuf"},
+                timeout=60,
             )
             statuses.append(answer.status_code)
             if answer.status_code != 200:

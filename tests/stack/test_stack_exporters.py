@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_ports
 from stack_bot import greeted
 from stack_kit import (
     ROOT,
@@ -19,7 +20,6 @@ from stack_kit import (
     Silence,
     Umami,
     event_names,
-    free_ports,
     tags,
     until,
 )

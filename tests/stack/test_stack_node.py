@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stack_kit import TOKEN, TOOLS, Bridge, Collector, Umami, free_ports, until, write_taxonomy
+from ports import free_ports
+from stack_kit import TOKEN, TOOLS, Bridge, Collector, Umami, until, write_taxonomy
 
 pytestmark = pytest.mark.stack
 NODE = shutil.which("node") or "node"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .demo_watch import Watch
     from .telegram import Button, ChatMessage, Notice, Person
 
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 120.0
 """How long a citizen waits for an answer before the story has failed; it never decides what is counted."""
 _FIRST_TELEGRAM_ID: Final = 8_100_000_001
 _FIRST_NAMES: Final = ("Amina", "Ben", "Chiara", "Deniz", "Elif", "Farid", "Greta", "Hannes", "Ines", "Jonas")
@@ -90,6 +90,7 @@ class Citizen:
         place: Place,
         city: "SimulatedCity",
         watch: "Watch",
+        run_out: Callable[[int], Awaitable[None]],
         chance: random.Random,
     ) -> None:
         self.number = number
@@ -99,6 +100,7 @@ class Citizen:
         self.chance = chance
         self._city = city
         self._watch = watch
+        self._run_out = run_out
 
     def __repr__(self) -> str:
         return f"Citizen({self.number})"
@@ -115,21 +117,25 @@ class Citizen:
         """Write to the bot, and return its answer."""
         self._watch.update_sent()
         await self.person.send(text)
-        return await self._answer("a command" if text.startswith("/") else "a message")
+        return await self._answer("an answer to a command" if text.startswith("/") else "an answer to a message")
 
     async def press(self, wish: Wish, rank: int = 0) -> "ChatMessage":
-        """Press the button that fits (with *rank*, the one so many further), and return what the bot shows then."""
-        message, data = self._find(wish, rank)
+        """
+        Press the button that fits (with *rank*, the one so many further), and return what the bot shows then.
+
+        What the bot says in between, about an appointment for example, may come before the screen that has it.
+        """
+        message, data = await self._within(self._find(wish, rank), "the button to press")
         self._watch.update_sent()
         press = await self.person.press_data(data, message)
-        await self._within(press.answered(PATIENCE_SECONDS), "a press")
-        return await self._answer("a press")
+        await self._within(press.answered(PATIENCE_SECONDS), "an answer to a press")
+        return await self._answer("an answer to a press")
 
     async def press_stale(self, data: str) -> "Notice":
         """Press what an old screen still shows, and return the line that the bot shows then."""
         self._watch.update_sent()
         press = await self.person.press_data(data)
-        return await self._within(press.answered(PATIENCE_SECONDS), "a stale press")
+        return await self._within(press.answered(PATIENCE_SECONDS), "an answer to a stale press")
 
     def sees(self, wish: Wish) -> bool:
         """Whether a button that fits is on the screen."""
@@ -150,6 +156,12 @@ class Citizen:
         found = self.person.wait_for(lambda message: message.id > after.id, PATIENCE_SECONDS)
         return await self._within(found, "news")
 
+    async def forget_the_booking(self) -> "ChatMessage":
+        """Put the phone away until the booking has run out, and return what the bot says to that."""
+        last = self.person.last
+        await self._run_out(self.identity.telegram_id)
+        return await self.wait_for_news(last)
+
     def open_mail(self) -> None:
         """Open the link in the newest mail of the city."""
         mail = next((each for each in reversed(self._city.outbox) if each.to == self.identity.email), None)
@@ -164,16 +176,20 @@ class Citizen:
         try:
             return await answer
         except TimeoutError:  # its text shows the screen, and that is the citizen's own business
-            raise StoryError(f"citizen {self.number} waited in vain for an answer to {to_what}") from None
+            raise StoryError(f"citizen {self.number} waited in vain for {to_what}") from None
 
-    def _find(self, wish: Wish, rank: int) -> tuple["ChatMessage", str]:
+    async def _find(self, wish: Wish, rank: int) -> tuple["ChatMessage", str]:
+        await self.person.until(lambda: self._look(wish, rank) is not None, PATIENCE_SECONDS)
+        found = self._look(wish, rank)
+        assert found is not None
+        return found
+
+    def _look(self, wish: Wish, rank: int) -> tuple["ChatMessage", str] | None:
         for message in reversed(self.person.inbox):
             fitting = [each.data for each in message.buttons if each.data is not None and _fits(each, wish)]
             if fitting:
-                if rank >= len(fitting):
-                    break
-                return message, fitting[rank]
-        raise StoryError(f"citizen {self.number} does not see the button to press")
+                return (message, fitting[rank]) if rank < len(fitting) else None
+        return None
 
 
 def _fits(shown: "Button", wish: Wish) -> bool:

@@ -210,7 +210,7 @@ async def lets_it_expire(citizen: Citizen, stage: Stage) -> None:
             await citizen.press(PickTime)
             if citizen.chance.random() < 0.5:  # noqa: PLR2004  a coin
                 await citizen.say(citizen.identity.full_name)
-    await citizen.wait_for_news(citizen.person.last)
+    await citizen.forget_the_booking()
 
 
 async def blocks_and_returns(citizen: Citizen, stage: Stage) -> None:

@@ -42,15 +42,17 @@ from .serving import serve
 from .summary import Summary, durations
 from .telegram import DEMO_TOKEN, SimulatedTelegram
 
-SESSION_SECONDS: Final = 12.0
-"""Long enough for a booking on a slow machine, short enough to watch one expire."""
+SESSION_SECONDS: Final = 600.0
+"""Longer than a booking takes on the slowest machine; who forgets theirs is not waited for, see the director."""
 NEVER_SECONDS: Final = 86_400.0
 """The bot checks by itself when it starts; after that the director has it check."""
-DELIVERY_SECONDS: Final = 60.0
+DELIVERY_SECONDS: Final = 300.0
 STOP_SECONDS: Final = 2.5
 FAREWELL_SECONDS: Final = 1.0
 """How long the last events may take when the demo is interrupted; what is left stays on disk."""
 LINGER_SECONDS: Final = 0.3
+TIMEOUT_SECONDS: Final = 60.0
+"""How long a request may take: what is given up too early on a busy machine arrives twice."""
 _SWEEP_SECONDS: Final = 0.2
 _AT_ONCE_SECONDS: Final = 0.001
 _LOSSES: Final = ("spool_unavailable", "span_event_limit")
@@ -113,7 +115,7 @@ async def perform(options: Options, umami: Umami, screen: Screen, watch: Watch) 
     if options.outage:
         umami.go_away()
     with ExitStack() as stack:
-        stack.enter_context(_environment({"UMAMI_SPOOL": str(options.folder / SPOOL), **_linger(), **_copies(umami)}))
+        stack.enter_context(_environment({"UMAMI_SPOOL": str(options.folder / SPOOL), **_pace(), **_copies(umami)}))
         stack.enter_context(_logging(watch, options))
         async with telegram.serve() as telegram_url, serve(city.app) as city_url:
             settings = _settings(options, telegram_url, city_url, umami)
@@ -212,9 +214,10 @@ def _settings(options: Options, telegram_url: str, city_url: str, umami: Umami) 
     )
 
 
-def _linger() -> dict[str, str]:
-    """Return how long events wait for company: shorter than usual, so that the page is lively."""
-    return {} if "UMAMI_LINGER_SECONDS" in os.environ else {"UMAMI_LINGER_SECONDS": str(LINGER_SECONDS)}
+def _pace() -> dict[str, str]:
+    """Return how long events wait for company: shorter than usual, so that the page is lively; and for an answer."""
+    ours = {"UMAMI_LINGER_SECONDS": str(LINGER_SECONDS), "UMAMI_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS)}
+    return {name: value for name, value in ours.items() if name not in os.environ}
 
 
 def _copies(umami: Umami) -> dict[str, str]:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, time, timedelta
+from time import time as epoch_seconds
 from typing import TYPE_CHECKING, Final
 
 from termin_bot.events import AppointmentCheckBatch
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .telegram import SimulatedTelegram
 
 ALERT_AFTER_CYCLES: Final = 2
-ACT_SECONDS: Final = 180.0
+ACT_SECONDS: Final = 600.0
 """How long an act may last before the run has failed; it never decides what is counted."""
 _MORNING: Final = time(8, 30)
 _AFTERNOON: Final = time(13, 30)
@@ -120,6 +121,21 @@ class Director:
                 chat_id = part.identity.telegram_id
                 self._telegram.fail("sendMessage", 500, "Internal Server Error", chat_id=chat_id)
 
+    async def _run_out(self, telegram_id: int) -> None:
+        """
+        Let the time pass that somebody's booking may take: the next sweep finds that it is over.
+
+        Its deadline comes to the booking, instead of the other way round. To wait for a short one would be to hope
+        that nobody else needs as long, on any machine.
+        """
+        async with self._bot.database.work() as work:
+            person = await work.people.by_telegram_id(telegram_id)
+            booking = None if person is None else await work.bookings.of(person.id)
+            if booking is None:
+                raise StoryError("a booking that is to run out is none")
+            booking.deadline = epoch_seconds()
+            await work.commit()
+
     async def _live(self, part: "Part") -> None:
         person = self._telegram.person(part.identity.telegram_id, part.identity.first_name, part.identity.username)
         if part.story.began_long_ago:
@@ -131,6 +147,7 @@ class Director:
             place=part.place,
             city=self._city,
             watch=self._watch,
+            run_out=self._run_out,
             chance=random.Random(part.seed),  # noqa: S311  a play, no secret
         )
         try:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .serving import serve
+from .telegram_bell import PATIENCE_SECONDS
 from .telegram_chat import Button, Chat, ChatMessage, Document, Notice, Press
 from .telegram_faults import ConnectionDropped, Faults
 from .telegram_methods import BotApi
@@ -181,7 +182,7 @@ class SimulatedTelegram:
 
     async def settled(
         self,
-        timeout: float = 10.0,  # noqa: ASYNC109  the caller's limit, kept by Bell
+        timeout: float = PATIENCE_SECONDS,  # noqa: ASYNC109  the caller's limit, kept by Bell
         *,
         patience: float | None = None,
         quiet: float = 0.02,
@@ -189,7 +190,7 @@ class SimulatedTelegram:
         """
         Wait until the bot has acknowledged every update and is done with it.
 
-        A bot that is known (`knowing`) says so itself, within *patience* (15) seconds. Of others only the signs are
+        A bot that is known (`knowing`) says so itself, within *patience* (60) seconds. Of others only the signs are
         seen: a message counts as reacted to at the next call for its chat, a press at its answer, and then nothing may
         happen for *quiet* seconds, all within *patience* (1) seconds. Returns whether it came about.
         Raises TimeoutError if updates are still unacknowledged after *timeout* seconds.
@@ -197,7 +198,7 @@ class SimulatedTelegram:
         updates, bell = self._world.updates, self._world.bell
         await bell.until(lambda: not updates.pending, timeout)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout((15.0 if self._dones else 1.0) if patience is None else patience):
+            async with asyncio.timeout((PATIENCE_SECONDS if self._dones else 1.0) if patience is None else patience):
                 for done in self._dones:
                     await done()
                 if self._dones:
@@ -206,7 +207,7 @@ class SimulatedTelegram:
                 await bell.until_silent(quiet)
         return not updates.pending and not updates.unanswered and not self._under_way
 
-    async def until(self, condition: Callable[[], bool], timeout: float = 5.0) -> None:  # noqa: ASYNC109  kept by Bell
+    async def until(self, condition: Callable[[], bool], timeout: float = PATIENCE_SECONDS) -> None:  # noqa: ASYNC109  kept by Bell
         """Wait until *condition* holds; asked again whenever the bot's calls or updates change. Raises TimeoutError."""
         await self._world.bell.until(condition, timeout)
 

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 Found = TypeVar("Found")
+PATIENCE_SECONDS: Final = 60.0
+"""How long whoever waits waits if nobody says otherwise: a limit for a busy machine, not a promise."""
 
 
 class Bell:

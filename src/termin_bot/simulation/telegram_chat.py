@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from .telegram_bell import Bell
+from .telegram_bell import PATIENCE_SECONDS, Bell
 from .telegram_wire import JsonDict, bad_request
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Press:
     message_id: int
     answer: Notice | None = None
 
-    async def answered(self, timeout: float = 5.0) -> Notice:  # noqa: ASYNC109  the caller's limit, kept by Bell
+    async def answered(self, timeout: float = PATIENCE_SECONDS) -> Notice:  # noqa: ASYNC109  the caller's limit, kept by Bell
         """Return the answer as soon as the bot gives one; TimeoutError after *timeout* seconds."""
         return await self.chat.bell.until(lambda: self.answer, timeout)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .telegram_bell import PATIENCE_SECONDS
 from .telegram_chat import Button, Chat, ChatMessage, Document, Notice, Press, Standing
 from .telegram_world import MAX_TEXT, World
 
@@ -144,7 +145,7 @@ class Person:
         if self._chat.standing is Standing.STRANGER:
             self._chat.standing = Standing.OPEN
 
-    async def wait_for(self, wanted: Wanted = None, timeout: float = 5.0) -> ChatMessage:  # noqa: ASYNC109  kept by Bell
+    async def wait_for(self, wanted: Wanted = None, timeout: float = PATIENCE_SECONDS) -> ChatMessage:  # noqa: ASYNC109  kept by Bell
         """
         Return the newest visible message of the bot that fits, as soon as there is one; old ones count.
 
@@ -152,7 +153,7 @@ class Person:
         """
         return await self._await_message(wanted, since=0, seconds=timeout)
 
-    async def answer(self, wanted: Wanted = None, timeout: float = 5.0) -> ChatMessage:  # noqa: ASYNC109  kept by Bell
+    async def answer(self, wanted: Wanted = None, timeout: float = PATIENCE_SECONDS) -> ChatMessage:  # noqa: ASYNC109  kept by Bell
         """
         Return the newest message of the bot that fits and came, or was edited, after this person's last action.
 
@@ -160,7 +161,7 @@ class Person:
         """
         return await self._await_message(wanted, since=self._acted_at, seconds=timeout)
 
-    async def until(self, condition: Callable[[], bool], timeout: float = 5.0) -> None:  # noqa: ASYNC109  kept by Bell
+    async def until(self, condition: Callable[[], bool], timeout: float = PATIENCE_SECONDS) -> None:  # noqa: ASYNC109  kept by Bell
         """Wait until *condition* holds; asked again at every change in this chat. TimeoutError after *timeout*."""
         await self._chat.bell.until(condition, timeout)
 

@@ -52,7 +52,7 @@ class Delivery:
     async def run(self) -> None:
         """Deliver until cancelled."""
         # No environment: a proxy of the machine's has nothing to do with loopback.
-        async with httpx.AsyncClient(timeout=10.0, trust_env=False) as client, asyncio.TaskGroup() as group:
+        async with httpx.AsyncClient(timeout=60.0, trust_env=False) as client, asyncio.TaskGroup() as group:
             try:
                 while True:
                     hook, update = await self._bell.until(self._next, None)
