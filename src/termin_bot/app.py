@@ -140,7 +140,6 @@ def build(
         messenger=messenger,
         clock=clock,
         rule=ReminderRule(settings.reminder_seconds if settings.reminders_enabled else None),
-        chance=chance,
         instance=instance,
         patience=patience,
     )
@@ -150,7 +149,7 @@ def build(
         work=database.work,
         shelf=shelf,
         poller=Poller(city, database.work, clock),
-        notifying=telling,
+        telling=telling,
         people=people,
         messenger=messenger,
         gauge=gauge,

@@ -133,11 +133,11 @@ async def test_two_instances_that_tell_at_the_same_time_tell_once(world: World) 
     async with instances(world) as (_, bots):
         people = await watchers(world, 6)
         async with bots[0].database.work() as work:
-            ids = [each.id for each in await work.subscriptions.active()]
+            ids = await work.subscriptions.due(EAT, {str(EAT_OFFICE)}, world.clock())
             work.slots.add([Slot(EAT, EAT_OFFICE, FRIDAY_TEN)], world.clock())
             await work.commit()
         catalogue = await bots[0]._watching._shelf.current()
-        telling = [bot._telling._notifying.tell(ids, catalogue) for bot in bots]
+        telling = [bot._telling._notifying.tell_one(each, catalogue) for each in ids for bot in bots]
         await asyncio.gather(*telling)
         assert [_told(each) for each in people] == [1] * 6
         async with bots[0].database.engine.connect() as connection:

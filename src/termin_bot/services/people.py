@@ -165,6 +165,7 @@ class People:
             person = await work.people.get(visit.person_id)
             if person is not None:
                 person.quiet_from, person.quiet_until = (None, None) if hours is None else hours
+                await work.subscriptions.stir_person(person.id)  # what waits for the old hours to end
                 await work.commit()
 
     @traced("service people.count")

@@ -17,9 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from termin_bot.storage.repositories import Appointments, Bookings, People, Slots, Subscriptions
+from termin_bot.storage.repositories import Appointments, Bookings, People, Slots
 from termin_bot.storage.sealing import Vault, give_vault, keys_beside
 from termin_bot.storage.sharing import Arrivals, Instances, SharedThings
+from termin_bot.storage.subscribing import Subscriptions
 from termin_bot.storage.trouble import StorageAwayError, StorageError, StorageUnusableError, trouble_of
 from termin_bot.tracing import mark_failed, tracer
 

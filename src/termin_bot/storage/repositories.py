@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from termin_bot.munich import Slot
@@ -46,63 +46,6 @@ class People:
         await self._session.execute(delete(Person).where(Person.id == person_id))
 
 
-class Subscriptions:
-    """Who watches what."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def of(self, person_id: int) -> Sequence[Subscription]:
-        """Return a person's subscriptions, oldest first."""
-        query = select(Subscription).where(Subscription.person_id == person_id).order_by(Subscription.id)
-        return (await self._session.scalars(query)).all()
-
-    async def own(self, person_id: int, subscription_id: int) -> Subscription | None:
-        """Return a subscription, if it is this person's."""
-        found = await self._session.get(Subscription, subscription_id)
-        return found if found is not None and found.person_id == person_id else None
-
-    async def with_person(self, subscription_id: int, *, locked: bool = False) -> tuple[Subscription, Person] | None:
-        """Return a subscription and whose it is; *locked* against other instances until the end of the transaction."""
-        query = select(Subscription, Person).join(Person).where(Subscription.id == subscription_id)
-        if locked:
-            query = query.with_for_update(of=Subscription)
-        row = (await self._session.execute(query)).one_or_none()
-        return None if row is None else (row[0], row[1])
-
-    async def active(self) -> Sequence[Subscription]:
-        """Return every subscription that is to be watched: not paused, and its person can be reached."""
-        query = (
-            select(Subscription)
-            .join(Person)
-            .where(Person.blocked_at.is_(None), Subscription.paused.is_(False))
-            .order_by(Subscription.service_id, Subscription.id)
-        )
-        return (await self._session.scalars(query)).all()
-
-    async def popular(self, *, at_least: int) -> Sequence[int]:
-        """Return the services that at least so many people watch, the most watched first."""
-        watchers = func.count(Subscription.id)
-        query = (
-            select(Subscription.service_id)
-            .group_by(Subscription.service_id)
-            .having(watchers >= at_least)
-            .order_by(watchers.desc(), Subscription.service_id)
-        )
-        return (await self._session.scalars(query)).all()
-
-    async def add(self, subscription: Subscription) -> Subscription:
-        """Keep a new subscription."""
-        self._session.add(subscription)
-        await self._session.flush()
-        return subscription
-
-    async def delete(self, subscription_id: int) -> bool:
-        """Delete a subscription; False when it was gone already."""
-        result = await self._session.execute(delete(Subscription).where(Subscription.id == subscription_id))
-        return cast("CursorResult[object]", result).rowcount == 1
-
-
 class Slots:
     """The free appointments that the city showed, and who was told about them."""
 
@@ -142,6 +85,10 @@ class Slots:
         )
         return [(row[0], row[1]) for row in (await self._session.execute(query)).all()]
 
+    async def kept(self, slot_ids: Collection[int]) -> Sequence[int]:
+        """Return those of these ids whose slots are still kept, free or gone."""
+        return (await self._session.scalars(select(SlotRow.id).where(SlotRow.id.in_(slot_ids)))).all()
+
     def tell(self, subscription_id: int, slot_ids: Iterable[int], message_id: int, now: float) -> None:
         """Note that Telegram accepted a message about these slots."""
         self._session.add_all(
@@ -149,9 +96,13 @@ class Slots:
             for each in slot_ids
         )
 
-    async def forget_past(self, before: float) -> None:
-        """Delete slots that began before *before*, whoever was told of them."""
-        await self._session.execute(delete(SlotRow).where(SlotRow.start < before))
+    async def forget_past(self, before: float) -> Sequence[int]:
+        """Delete slots that began before *before*, whoever was told; return the services where nobody saw them go."""
+        past = delete(SlotRow).where(SlotRow.start < before)
+        unseen = await self._session.scalars(past.where(SlotRow.gone_at.is_(None)).returning(SlotRow.service_id))
+        services = unseen.unique().all()
+        await self._session.execute(past)
+        return services
 
     async def forget(self, before: float) -> None:
         """Delete slots that have been gone since before *before*."""
