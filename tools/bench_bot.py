@@ -2,7 +2,7 @@
 """
 What the bot bears, measured; `make bench-bot` writes tools/bench_bot.json and docs/performance-bot.md.
 
-    python tools/bench_bot.py [--only citizens burst notify cycle] [--seconds 60] [--all] [--quick]
+    python tools/bench_bot.py [--only citizens burst notify rest cycle] [--seconds 60] [--all] [--quick]
 
 The bot is the real process (`python telegram_bot.py`, SQLite) on one core; the simulated Telegram, the simulated city
 and the people are this process, on the other. Telegram's side of the clock is what counts: from a person's sending
@@ -225,6 +225,19 @@ async def notify(subscribers: int, seconds: float) -> dict[str, Any]:
     }
 
 
+async def rest(subscribers: int, seconds: float) -> dict[str, Any]:
+    """Run check cycles over as many subscribers, all of whom know all that there is."""
+    with tempfile.TemporaryDirectory() as name:
+        telegram, city = SimulatedTelegram(), SimulatedCity(time.time, rate_rule="off")
+        await _subscribed(Path(name), telegram, subscribers)
+        async with bot(Path(name), telegram, city, CHECK_INTERVAL_SECONDS="20") as pid:
+            await asyncio.sleep(WARM_UP)
+            looked, used = _looks(city), _cpu(pid)
+            await asyncio.sleep(seconds)
+            cycles, busy = _looks(city) - looked, (_cpu(pid) - used) / seconds
+    return {"subscribers": subscribers, "seconds": seconds, "check cycles": cycles, "bot's core": round(busy, 3)}
+
+
 async def cycle() -> list[dict[str, Any]]:
     """Check cycles over all 306 relations, on a clock."""
     rows = []
@@ -269,7 +282,9 @@ async def _subscribed(folder: Path, telegram: SimulatedTelegram, count: int) -> 
         )
         await connection.execute(
             insert(Subscription),
-            [{"person_id": n, "service_id": SERVICE, "created_at": now} for n in range(1, count + 1)],
+            [  # they were looked at before, and what comes is news
+                {"person_id": n, "service_id": SERVICE, "created_at": now, "look_at": None} for n in range(1, count + 1)
+            ],
         )
     await database.close()
     return people
@@ -304,6 +319,8 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
         figures["burst"] = await burst(count)
     if "notify" in args.only:
         figures["notify"] = await notify(20 * count, 3600.0 if args.all else args.seconds)
+    if "rest" in args.only:
+        figures["rest"] = await rest(20 * count, args.seconds)
     if "cycle" in args.only:
         figures["cycle"] = await cycle()
     return figures
@@ -312,7 +329,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Measure; keep the figures and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    every = ("citizens", "burst", "notify", "cycle")
+    every = ("citizens", "burst", "notify", "rest", "cycle")
     parser.add_argument("--only", nargs="+", choices=every, default=list(every))
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each lasts that could go on for ever")
     parser.add_argument("--all", action="store_true", help="tell all 10,000 subscribers: almost seven minutes")
