@@ -13,15 +13,6 @@ NAME = "Abholung elektronischer Aufenthaltstitel (eAT)"
 HOUR = 3600
 
 
-async def watcher(world: World, service_id: int, language: str = "en") -> Person:
-    """Return a person who watches a service."""
-    person = world.telegram.person(language_code=language)
-    await world.say(person, "/start")
-    await person.press_data(f"o:{service_id}:0")
-    await world.telegram.settled()
-    return person
-
-
 def withdraw(world: World, service_id: int) -> list[Any]:
     """Have the city offer a service nowhere, and return what it needs to offer it again."""
     relations = world.city.catalogue["relations"]
@@ -44,8 +35,8 @@ def heard(person: Person) -> int:
 
 async def test_people_hear_it_once_and_it_can_come_back(world: World, bot: Bot) -> None:
     """In their language and by its name; it is paused from then on, and /status says why nobody looks."""
-    anna, ben = await watcher(world, EAT), await watcher(world, EAT, "de")
-    cleo = await watcher(world, PASSPORT)
+    anna, ben = await world.watcher(), await world.watcher(EAT, 0, "de")
+    cleo = await world.watcher(PASSPORT, 0)
     await bot.watch_once()
     offered = withdraw(world, EAT)
     await hours(world, bot, MISSING_SECONDS)
@@ -71,7 +62,7 @@ async def test_people_hear_it_once_and_it_can_come_back(world: World, bot: Bot) 
 
 async def test_a_catalogue_with_a_hole_for_a_night_is_nobodys_news(world: World, bot: Bot) -> None:
     """What comes back within hours was never gone."""
-    anna = await watcher(world, EAT)
+    anna = await world.watcher()
     await bot.watch_once()
     for _ in range(3):
         offered = withdraw(world, EAT)
@@ -83,7 +74,7 @@ async def test_a_catalogue_with_a_hole_for_a_night_is_nobodys_news(world: World,
 
 async def test_it_is_not_said_in_quiet_hours(world: World, bot: Bot) -> None:
     """It can wait until they are over."""
-    anna = await watcher(world, EAT)
+    anna = await world.watcher()
     await world.say(anna, "/quiet 13-23")
     await bot.watch_once()
     withdraw(world, EAT)
@@ -95,7 +86,7 @@ async def test_it_is_not_said_in_quiet_hours(world: World, bot: Bot) -> None:
 
 async def test_who_could_not_be_told_is_told_in_the_next_cycle(world: World, bot: Bot) -> None:
     """Only what Telegram took counts as said."""
-    anna = await watcher(world, EAT)
+    anna = await world.watcher()
     await bot.watch_once()
     withdraw(world, EAT)
     await hours(world, bot, MISSING_SECONDS)

@@ -72,7 +72,7 @@ async def play(line: Line, sending: Sequence[Any]) -> float:
 
 
 async def test_commands_overtake_ten_thousand_notifications(line: Line) -> None:
-    """28 notifications a second, 30 messages in all; a command meanwhile waits a second at most, and mostly not at all."""
+    """28 of them a second, 30 messages in all; a command meanwhile waits a second at most, and mostly not at all."""
     chance = random.Random(7)  # noqa: S311  the same moments every time
     people = [line.at(chance.uniform(0, 390), f"person {number}") for number in range(1500)]  # 4 a second
     told = [line.send(number, "notification") for number in range(10_000)]

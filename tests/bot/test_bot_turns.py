@@ -19,15 +19,6 @@ HOUR, DAY = 3600, 86_400
 OFFICES = (54261, 10489)
 
 
-async def watcher(world: World, service_id: int = EAT, office_id: int = 0) -> Person:
-    """Return a person who watches a service."""
-    person = world.telegram.person(language_code="en")
-    await world.say(person, "/start")
-    await person.press_data(f"o:{service_id}:{office_id}")
-    await world.telegram.settled()
-    return person
-
-
 @contextmanager
 def reading() -> Iterator[list[int]]:
     """Write down the ids of the subscriptions that are read from the database in the block."""
@@ -57,8 +48,8 @@ def told(person: Person) -> int:
 
 async def test_who_has_nothing_to_hear_is_not_looked_at(world: World, bot: Bot) -> None:
     """Of thirteen people none is read while nothing changes, and each once when something does."""
-    people = [await watcher(world) for _ in range(12)]
-    await watcher(world, PASSPORT)
+    people = [await world.watcher() for _ in range(12)]
+    await world.watcher(PASSPORT, 0)
     assert len(await read_in_cycle(bot)) == 13, "everybody once, for what was free before they came"
     for _ in range(3):
         world.clock.pass_(minutes=2)
@@ -75,9 +66,9 @@ async def test_who_has_nothing_to_hear_is_not_looked_at(world: World, bot: Bot) 
 
 async def test_a_change_concerns_those_who_may_wait_for_it(world: World, bot: Bot) -> None:
     """News of one office is none for those who wait elsewhere, nor for those whose days are others."""
-    anywhere = await watcher(world, PASSPORT)
-    here, elsewhere = [await watcher(world, PASSPORT, each) for each in OFFICES]
-    later = await watcher(world, PASSPORT, OFFICES[0])
+    anywhere = await world.watcher(PASSPORT, 0)
+    here, elsewhere = [await world.watcher(PASSPORT, each) for each in OFFICES]
+    later = await world.watcher(PASSPORT, OFFICES[0])
     await later.press_data("dp:0:7")
     await world.telegram.settled()
     await bot.watch_once()
@@ -89,7 +80,7 @@ async def test_a_change_concerns_those_who_may_wait_for_it(world: World, bot: Bo
 
 async def test_what_comes_with_time_comes(world: World, bot: Bot) -> None:
     """A reminder is looked for when it is due, not before and not after; the end of quiet hours as well."""
-    anna, ben = await watcher(world), await watcher(world)
+    anna, ben = await world.watcher(), await world.watcher()
     await world.say(ben, "/quiet 12-13")
     world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
     assert len(await read_in_cycle(bot)) == 2
@@ -107,7 +98,7 @@ async def test_what_comes_with_time_comes(world: World, bot: Bot) -> None:
 
 async def test_a_reminder_waits_for_the_end_of_quiet_hours(world: World, bot: Bot) -> None:
     """Told shortly before, reminded when they are over; nobody looks in between."""
-    anna = await watcher(world)
+    anna = await world.watcher()
     await world.say(anna, "/quiet 13-15")
     world.clock.pass_(minutes=55)
     world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
@@ -124,7 +115,7 @@ async def test_a_reminder_waits_for_the_end_of_quiet_hours(world: World, bot: Bo
 
 async def test_a_reminder_waits_for_the_end_of_a_days_cap(world: World, bot: Bot) -> None:
     """The sixth push was today's last: its reminder comes after midnight."""
-    anna = await watcher(world)
+    anna = await world.watcher()
     for number in range(MAX_PUSHES):
         world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN + number * HOUR // 2])
         await bot.watch_once()
@@ -146,7 +137,7 @@ async def test_a_reminder_waits_for_the_end_of_a_days_cap(world: World, bot: Bot
 async def test_what_telegram_did_not_take_stays_due_across_a_restart(world: World) -> None:
     """It is nobody's news any more, and is told all the same."""
     async with world.bot() as bot:
-        anna, ben = await watcher(world), await watcher(world)
+        anna, ben = await world.watcher(), await world.watcher()
         world.telegram.fail("sendMessage", 500, "Internal Server Error", chat_id=anna.id)
         world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
         await bot.watch_once()
@@ -177,7 +168,7 @@ async def test_news_that_comes_while_somebody_is_told_is_not_lost(world: World) 
     """Telegram has their message, and the next look finds more before that is noted: it is theirs a cycle later."""
     world.telegram_line = line = Meanwhile(world)
     async with world.bot() as bot:
-        anna = await watcher(world)
+        anna = await world.watcher()
 
         async def more() -> None:
             world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN + HOUR])
@@ -204,7 +195,7 @@ async def live(world: World, seed: int, *, looks_at_all: bool) -> list[list[tupl
     """Let a random fortnight go by, and return what each of three people has in their chat at its end."""
     chance = random.Random(seed)  # noqa: S311  the same fortnight in both lives
     async with world.bot() as bot:
-        people = [await watcher(world) for _ in range(3)]
+        people = [await world.watcher() for _ in range(3)]
         for _ in range(40):
             person, step = chance.choice(people), chance.choice(STEPS)
             start = FRIDAY_TEN + chance.randrange(6) * DAY + chance.randrange(12) * HOUR // 2
