@@ -1,9 +1,9 @@
 """Reading and writing rows, in the service's transaction: nothing here commits."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import cast
+from typing import Final, cast
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from termin_bot.munich import Slot
@@ -11,6 +11,11 @@ from termin_bot.storage.tables import Appointment, BookingSession, Person, SlotR
 
 SUBMITTING = "submitting"
 """The step of a booking that the city is being asked about right now."""
+_VISITING: Final = (  # asked for each update: built once
+    select(Person, BookingSession.step)
+    .outerjoin(BookingSession, BookingSession.person_id == Person.id)
+    .where(Person.telegram_id == bindparam("telegram_id"))
+)
 
 
 class People:
@@ -22,6 +27,11 @@ class People:
     async def by_telegram_id(self, telegram_id: int) -> Person | None:
         """Return the person behind a Telegram account, if they sent /start."""
         return await self._session.scalar(select(Person).where(Person.telegram_id == telegram_id))
+
+    async def visiting(self, telegram_id: int) -> tuple[Person, str | None] | None:
+        """Return the person behind a Telegram account, and at which step of a booking they are, if at any."""
+        row = (await self._session.execute(_VISITING, {"telegram_id": telegram_id})).one_or_none()
+        return None if row is None else (row[0], row[1])
 
     async def get(self, person_id: int) -> Person | None:
         """Return a person by row id."""
