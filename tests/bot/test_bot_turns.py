@@ -148,6 +148,19 @@ async def test_what_telegram_did_not_take_stays_due_across_a_restart(world: Worl
     assert (told(anna), told(ben)) == (1, 1)
 
 
+async def test_what_began_while_nobody_looked_is_over(world: World, bot: Bot) -> None:
+    """No cycle saw these appointments go, and they are forgotten: their message says so all the same."""
+    anna = await world.told(bot)
+    world.clock.pass_(minutes=11)
+    await bot.watch_once()
+    assert "Still free" in anna.last.text
+    world.clock.pass_(days=7)
+    await bot.sweep_once()
+    assert "gone" not in anna.last.text
+    await bot.watch_once()
+    assert "gone at" in anna.last.text
+
+
 class Meanwhile(httpx.AsyncBaseTransport):
     """Does something between Telegram's taking the next notification and the bot's hearing of it."""
 
