@@ -48,7 +48,7 @@ those of them that answers to commands do not need.
 {commands}
 
 When all know and nothing changes, {rest_subscribers:,} subscribers and a check cycle every 20 seconds take **{rest_core:.1%}** of a core
-({rest_cycles} cycles in {rest_seconds:.0f} s, load {rest_load}): a cycle looks at those for whom something has changed or is due.
+(cycles: {rest_cycles}, in {rest_seconds:.0f} s; load {rest_load}): a cycle looks at those for whom something has changed or is due.
 
 ## A check cycle over everything
 
