@@ -42,7 +42,7 @@ COPY --from=bot-build /opt/app /opt/app
 ENV HEALTH_PORT=8081 LOG_FORMAT=json
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=6s --start-period=60s CMD ["python", "-m", "termin_bot.probe", "healthz"]
-CMD ["python", "-c", "import sys; from termin_bot.app import main; sys.exit(main())"]
+CMD ["python", "-c", "import sys; from termin_bot.program import main; sys.exit(main())"]
 
 FROM runtime AS bridge
 COPY --from=bridge-build /opt/app /opt/app

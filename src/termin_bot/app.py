@@ -1,11 +1,8 @@
 """The composition root: the one place that knows every concrete class."""
 
 import asyncio
-import logging
 import os
 import random
-import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -13,21 +10,19 @@ from typing import Any, Final, Literal
 import httpx
 from telegram import LinkPreviewOptions, Update
 from telegram.constants import ParseMode
-from telegram.error import InvalidToken, TelegramError
 from telegram.ext import ApplicationBuilder, Defaults, TypeHandler
 from telegram.request import HTTPXRequest
 
-from otel_umami_exporter import SettingsError, SpoolError, __version__
+from otel_umami_exporter import __version__
 from termin_bot import logging_setup, texts
 from termin_bot.arrivals import Arrivals, ConfirmingRequest
 from termin_bot.bot import Bot, PtbApplication, Sleep, Timers
 from termin_bot.handlers.calls import Services
 from termin_bot.handlers.dispatch import Dispatcher
 from termin_bot.health_server import HealthServer
-from termin_bot.intake import ListenError, webhook_of
+from termin_bot.intake import webhook_of
 from termin_bot.munich import MunichClient, Solver
 from termin_bot.pacing import Pacing
-from termin_bot.redaction import secrets_of
 from termin_bot.screens import Screen
 from termin_bot.services.activating import Activating
 from termin_bot.services.appointments import Appointments
@@ -54,17 +49,12 @@ from termin_bot.services.subscriptions import Subscriptions
 from termin_bot.services.sweeping import Sweeper
 from termin_bot.services.telling import Telling
 from termin_bot.services.watching import Watching
-from termin_bot.settings import BotSettingsError, Settings, load
-from termin_bot.storage import Database, StorageError, StorageUnusableError
+from termin_bot.settings import Settings
+from termin_bot.storage import Database
 from termin_bot.telegram_messenger import TelegramMessenger
-from termin_bot.telemetry import Telemetry, configure
 from termin_bot.updates import PersonalUpdateProcessor
 
-_log: Final = logging.getLogger(__name__)
 _JITTER: Final = 0.15
-_TELEMETRY_SECONDS: Final = 1.0
-_EXIT_SETTINGS: Final = 2
-_EXIT_TROUBLE: Final = 1
 
 
 def build(
@@ -140,7 +130,6 @@ def build(
         messenger=messenger,
         clock=clock,
         rule=ReminderRule(settings.reminder_seconds if settings.reminders_enabled else None),
-        chance=chance,
         instance=instance,
         patience=patience,
     )
@@ -150,7 +139,7 @@ def build(
         work=database.work,
         shelf=shelf,
         poller=Poller(city, database.work, clock),
-        notifying=telling,
+        telling=telling,
         people=people,
         messenger=messenger,
         gauge=gauge,
@@ -284,73 +273,3 @@ def user_agent(contact: str) -> str:
     """Return who we tell the city that we are."""
     said = "".join(each for each in contact if each.isascii() and each.isprintable() and each not in "()")
     return f"munich-appointment-bot/{__version__}" + (f" ({said.strip()})" if said.strip() else "")
-
-
-def run(settings: Settings) -> int:
-    """Run the bot until SIGINT or SIGTERM, and return the exit status."""
-    logging_setup.set_up(settings.log_level, secrets=secrets_of(settings, os.environ), form=settings.log_format)
-    logging_setup.log_what_nobody_caught()
-    if not settings.munich_contact and settings.check_floor_seconds:
-        _log.warning("MUNICH_CONTACT: it is empty, so the city cannot tell whom to ask before it shuts this bot out")
-    try:
-        telemetry = configure(
-            analytics=settings.analytics_enabled,
-            endpoint=settings.umami_endpoint,
-            website_id=settings.umami_website_id,
-        )
-    except (SettingsError, SpoolError) as error:
-        return _refuse(str(error))
-    try:
-        return asyncio.run(_serve(settings, _delivery_of(telemetry)))
-    except InvalidToken:
-        return _refuse("TELEGRAM_BOT_TOKEN: Telegram does not know this token")
-    except ListenError as error:
-        return _refuse(str(error))
-    except StorageUnusableError as error:
-        return _refuse(str(error))
-    except StorageError as error:
-        return _refuse(str(error), _EXIT_TROUBLE)
-    except TelegramError as error:
-        _log.error("Telegram cannot be reached: %s", type(error).__name__)
-        return _EXIT_TROUBLE
-    finally:
-        telemetry.shutdown(timeout_seconds=_TELEMETRY_SECONDS)
-
-
-def _delivery_of(telemetry: Telemetry) -> Callable[[], Delivery] | None:
-    pipeline = telemetry.pipeline
-    if pipeline is None:
-        return None
-
-    def look() -> Delivery:
-        books = pipeline.status().books
-        lost = sum(books.refused.values()) + sum(books.dropped.values())
-        return Delivery(waiting=books.waiting, delivered=books.delivered, lost=lost)
-
-    return look
-
-
-async def _serve(settings: Settings, delivery: Callable[[], Delivery] | None) -> int:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for wanted in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(wanted, stopping.set)
-    async with build(settings, delivery=delivery):
-        _log.info("the bot is running")
-        await stopping.wait()
-        _log.info("stopping")
-    return 0
-
-
-def main() -> int:
-    """Read the settings and run; one clear line and exit status 2 when a setting is missing or malformed."""
-    try:
-        settings = load()
-    except BotSettingsError as error:
-        return _refuse(str(error))
-    return run(settings)
-
-
-def _refuse(reason: str, status: int = _EXIT_SETTINGS) -> int:
-    print(reason, file=sys.stderr)  # noqa: T201  the one line that the operator needs
-    return status

@@ -39,6 +39,7 @@ from termin_bot.services.notices import (
     DatesOver,
     NotActivated,
     Notice,
+    ServiceLeft,
     SlotsBooked,
     SlotsFree,
     SlotsGone,
@@ -127,6 +128,8 @@ def my_services(report: StatusReport) -> Screen:
 def _pause_or_resume(each: WatchReport) -> Key:
     watched = each.watched
     name = texts.short(watched.service_name)
+    if watched.unwatched == "guarded":
+        return Key(texts.LABEL_CITY_PAGE(), opens=watched.link)
     if watched.is_paused:
         return Key(texts_settings.label_resume(name), ResumeSubscription(watched.id))
     return Key(texts_settings.label_pause(name), PauseSubscription(watched.id))
@@ -175,6 +178,8 @@ def notice(told: Notice) -> Screen:
             return Screen(texts_booking.booking_failed(told.service_name, told.reason))
         case DatesOver():
             return Screen(texts.dates_over(told.service_name))
+        case ServiceLeft():
+            return hint(texts.service_left(told.service_name), "subscribe", "myservices")
         case SlotsBooked():
             return Screen(texts.slots_booked(told.service_name))
         case CityBlind() | CityBack() | AddressRefused():

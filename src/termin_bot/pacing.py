@@ -3,10 +3,10 @@ When a message may leave for Telegram: people who wait for an answer go before p
 
     answers        ── as they come ──────────────────────────┐
                                                              ├──► at most PER SECOND ──► Telegram
-    notifications  ── one by one, five sixths of PER SECOND ─┘
+    notifications  ── one by one, 14 of 15 of PER SECOND ────┘
                       and only while no answer waits
 
-Telegram takes about 30 messages a second from one bot. Ten thousand notifications need more than six minutes of them;
+Telegram takes about 30 messages a second from one bot. Ten thousand notifications need six minutes of them;
 in one queue, everybody's next command would wait behind all of them.
 
     429 to an answer          that chat waits as long as Telegram says, and so do all notifications; others go on
@@ -26,7 +26,7 @@ from telegram.ext import BaseRateLimiter
 
 Pace = Literal["answer", "notification"]
 
-NOTIFICATIONS: Final = 5 / 6
+NOTIFICATIONS: Final = 14 / 15
 """The share of the messages in a second that notifications may have: the rest is room for answers, at any time."""
 MAX_RETRIES: Final = 2
 _AFTER_429: Final = 0.1

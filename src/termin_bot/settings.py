@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         ge=1,
         le=1000,
         description=(
-            "How many messages may leave in a second; notifications get five sixths. Several instances share "
+            "How many messages may leave in a second; notifications get 14 of 15. Several instances share "
             "Telegram's 30: give each its part."
         ),
     )

@@ -13,7 +13,7 @@ from termin_bot import keyboards
 from termin_bot.callback_data import encode
 from termin_bot.pacing import Pace
 from termin_bot.screens import Key, Screen
-from termin_bot.services.notices import Attachment, DatesOver, Notice, SlotsBooked, SlotsFree, SlotsGone
+from termin_bot.services.notices import Attachment, DatesOver, Notice, ServiceLeft, SlotsBooked, SlotsFree, SlotsGone
 from termin_bot.services.ports import Accepted, Blocked, Failed, NoSuchMessage, Outcome, TooMany
 from termin_bot.tracing import mark_failed, span
 
@@ -107,7 +107,8 @@ class TelegramMessenger:
 
 def pace_of(notice: Notice) -> Pace:
     """Return how urgent a notice is: what concerns a booking is an answer, what was found in a check is not."""
-    return "notification" if isinstance(notice, SlotsFree | SlotsGone | SlotsBooked | DatesOver) else "answer"
+    found = SlotsFree | SlotsGone | SlotsBooked | DatesOver | ServiceLeft
+    return "notification" if isinstance(notice, found) else "answer"
 
 
 def _call(method: str) -> AbstractContextManager[Span]:

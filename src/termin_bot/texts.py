@@ -271,6 +271,15 @@ def dates_over(service: str) -> str:
     )
 
 
+def service_left(service: str) -> str:
+    """Say that there is nothing to watch any more."""
+    return tr(
+        "<b>{service}</b>: the city no longer offers this online where you watched it, so I stopped looking. If it "
+        "comes back, /myservices watches it again.",
+        service=escape(service),
+    )
+
+
 def at_offices(offices: tuple[str, ...]) -> str:
     """Say where; no offices are any office. A message has room for so many only."""
     if not offices:

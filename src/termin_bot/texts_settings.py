@@ -173,7 +173,11 @@ def ago(seconds: float) -> str:
 
 def _watched(each: WatchReport, now: float) -> str:
     watched = each.watched
-    if watched.is_paused:
+    if watched.unwatched == "guarded":
+        when = tr("not checked: the city protects it against robots. Please look at muenchen.de yourself.")
+    elif watched.unwatched == "not_offered":
+        when = tr("not checked: the city does not offer it online at the moment.")
+    elif watched.is_paused:
         when = LABEL_IS_PAUSED()
     elif each.checked_at is None:
         when = tr("not checked yet")

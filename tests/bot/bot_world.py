@@ -99,6 +99,21 @@ class World:
         await self.telegram.settled()
         return person.last.text
 
+    async def watcher(self, service_id: int = EAT, office_id: int | None = None, language: str = "en") -> Person:
+        """Return a person who watches a service: where they were offered it, at this office, or at any (0)."""
+        person = self.telegram.person(language_code=language)
+        await self.say(person, "/start")
+        await person.press_data(f"s:{service_id}" if office_id is None else f"o:{service_id}:{office_id}")
+        await self.telegram.settled()
+        return person
+
+    async def told(self, bot: Bot) -> Person:
+        """Return a person who watches the service and was told of Friday at ten."""
+        person = await self.watcher()
+        self.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
+        await bot.watch_once()
+        return person
+
     async def press(self, person: Person, label: str) -> str:
         """Have a person press the button that begins with *label*, and return the newest message after that."""
         await person.press(lambda button: button.label.startswith(label) and button.data is not None)

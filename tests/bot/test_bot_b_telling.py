@@ -23,13 +23,9 @@ async def watcher(world: World) -> Person:
     return person
 
 
-async def quiet(bot: Bot, person: Person, start: int, end: int) -> None:
-    """Give a person quiet hours."""
-    async with bot.database.work() as work:
-        row = await work.people.by_telegram_id(person.id)
-        assert row is not None
-        row.quiet_from, row.quiet_until = start, end
-        await work.commit()
+async def quiet(world: World, person: Person, start: int, end: int) -> None:
+    """Have a person choose quiet hours."""
+    await world.say(person, f"/quiet {start}-{end}")
 
 
 def kinds(world: World) -> list[str]:
@@ -45,7 +41,7 @@ def pushes(person: Person) -> int:
 async def test_quiet_hours_wait_until_they_are_over(world: World, bot: Bot) -> None:
     """Nothing rings between 22 and 7; what is free in the morning is told then, and what came and went never."""
     anna = await watcher(world)
-    await quiet(bot, anna, 22, 7)
+    await quiet(world, anna, 22, 7)
     world.clock.now = datetime(2026, 11, 23, 23, 30, tzinfo=BERLIN).timestamp()
     world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
     for _ in range(7):
@@ -62,7 +58,7 @@ async def test_quiet_hours_wait_until_they_are_over(world: World, bot: Bot) -> N
 async def test_a_known_message_changes_silently_in_quiet_hours(world: World, bot: Bot) -> None:
     """An edit makes no sound, so "gone" is said at once."""
     anna = await watcher(world)
-    await quiet(bot, anna, 12, 13)
+    await quiet(world, anna, 12, 13)
     world.clock.pass_(minutes=-5)
     world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
     await bot.watch_once()
@@ -184,14 +180,14 @@ async def test_a_message_that_was_deleted_makes_no_noise_at_night(world: World, 
     anna = await watcher(world)
     world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
     await bot.watch_once()
-    await quiet(bot, anna, 12, 13)
+    await quiet(world, anna, 12, 13)
     world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN + HALF_HOUR])
     world.telegram.fail("editMessageText", 400, "Bad Request: message to edit not found")
     for _ in range(3):
         world.clock.pass_(minutes=2)
         await bot.watch_once()
     assert pushes(anna) == 1
-    await quiet(bot, anna, 1, 2)
+    await quiet(world, anna, 1, 2)
     await bot.watch_once()
     assert pushes(anna) == 2
     assert kinds(world) == ["initial", "update"]

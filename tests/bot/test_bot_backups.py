@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bot_databases
 import pytest
-from bot_world import DATABASES, EAT, EAT_OFFICE, FRIDAY_TEN, KEY, World, settings_for
+from bot_world import DATABASES, KEY, World, settings_for
 from sqlalchemy import make_url
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations-bot.md"
@@ -40,10 +40,7 @@ async def test_a_dump_of_postgresql_is_a_bot_again(
 ) -> None:
     """People and what they watch come back; updates, leases and what was shared do not."""
     async with world.bot():
-        anna = world.telegram.person()
-        await world.say(anna, "/start")
-        await anna.press_data(f"s:{EAT}")
-        await world.telegram.settled()
+        anna = await world.watcher()
         dump = await run(command("pg_dump"), DATABASE_URL=world.settings.database_url)
     (tmp_path / "bot.dump").write_bytes(dump)
 
@@ -66,12 +63,7 @@ async def test_a_dump_of_postgresql_is_a_bot_again(
 async def test_a_backup_of_the_file_is_a_bot_again(world: World, tmp_path: Path) -> None:
     """SQLite's own backup, while the bot runs; with the key beside it, a name that was typed can still be opened."""
     async with world.bot() as bot:
-        anna = world.telegram.person()
-        await world.say(anna, "/start")
-        await anna.press_data(f"s:{EAT}")
-        await world.telegram.settled()
-        world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
-        await bot.watch_once()
+        anna = await world.told(bot)
         await world.press(anna, "Book Fri")
         await world.press(anna, "Fri 27.11. 10:00")
         await world.say(anna, "Anna Example")

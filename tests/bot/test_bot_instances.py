@@ -45,25 +45,35 @@ async def watchers(world: World, size: int) -> list[Person]:
     return people
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("twice", [False, True])
-async def test_a_persons_updates_stay_in_order_whichever_instance_gets_them(world: World, twice: bool) -> None:  # noqa: FBT001
-    """Each is handled once, in order, though every other one arrives elsewhere, or every one arrives at both."""
-    async with instances(world, twice=twice) as (balancer, _):
-        people = [world.telegram.person(first_name=f"P{number}") for number in range(8)]
-        for command in COMMANDS:
-            for each in people:
-                await each.send(command)
+async def a_crowd_of(size: int, world: World) -> list[Person]:
+    """Return people who sent all commands without waiting in between, and have their answers."""
+    people = [world.telegram.person(first_name=f"P{number}") for number in range(size)]
+    for command in COMMANDS:
         for each in people:
-            await each.until(lambda who=each: len(who.inbox) >= len(COMMANDS), timeout=90)  # type: ignore[misc]
-        await world.telegram.settled(patience=30, quiet=0.3)
-        assert all(balancer.handed_out)
+            await each.send(command)
+    for each in people:
+        await each.until(lambda who=each: len(who.inbox) >= len(COMMANDS), timeout=90)  # type: ignore[misc]
+    await world.telegram.settled(patience=30, quiet=0.3)
+    return people
 
+
+def assert_each_in_order(people: list[Person], world: World) -> None:
+    """Check that everybody's commands were handled once each, and in the order in which they were sent."""
     for visitor in {each.visitor for each in world.events("user_registered")}:
         ran = [each for each in world.events("command_executed") if each.visitor == visitor]
         ordered = [each.properties["command_name"] for each in sorted(ran, key=lambda each: each.span.start_time or 0)]
         assert ordered == list(COMMANDS)
     assert [len(each.inbox) for each in people] == [len(COMMANDS)] * len(people)
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("twice", [False, True])
+async def test_a_persons_updates_stay_in_order_whichever_instance_gets_them(world: World, twice: bool) -> None:  # noqa: FBT001
+    """Each is handled once, in order, though every other one arrives elsewhere, or every one arrives at both."""
+    async with instances(world, twice=twice) as (balancer, _):
+        people = await a_crowd_of(8, world)
+        assert all(balancer.handed_out)
+    assert_each_in_order(people, world)
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
@@ -76,18 +86,8 @@ async def test_behind_one_webhook_they_are_one_bot(world: World, tmp_path: Path)
             world.settings = settings_for(tmp_path, webhook_url="https://bot.example.org/telegram", webhook_port=port)
             await stack.enter_async_context(world.bot())
         await stack.enter_async_context(world.telegram.delivering())
-        people = [world.telegram.person(first_name=f"P{number}") for number in range(6)]
-        for command in COMMANDS:
-            for each in people:
-                await each.send(command)
-        for each in people:
-            await each.until(lambda who=each: len(who.inbox) >= len(COMMANDS), timeout=90)  # type: ignore[misc]
-        await world.telegram.settled(patience=30, quiet=0.3)
-    for visitor in {each.visitor for each in world.events("user_registered")}:
-        ran = [each for each in world.events("command_executed") if each.visitor == visitor]
-        ordered = [each.properties["command_name"] for each in sorted(ran, key=lambda each: each.span.start_time or 0)]
-        assert ordered == list(COMMANDS)
-    assert [len(each.inbox) for each in people] == [len(COMMANDS)] * len(people)
+        people = await a_crowd_of(6, world)
+    assert_each_in_order(people, world)
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
@@ -133,11 +133,11 @@ async def test_two_instances_that_tell_at_the_same_time_tell_once(world: World) 
     async with instances(world) as (_, bots):
         people = await watchers(world, 6)
         async with bots[0].database.work() as work:
-            ids = [each.id for each in await work.subscriptions.active()]
+            ids = await work.subscriptions.due(EAT, {str(EAT_OFFICE)}, world.clock())
             work.slots.add([Slot(EAT, EAT_OFFICE, FRIDAY_TEN)], world.clock())
             await work.commit()
         catalogue = await bots[0]._watching._shelf.current()
-        telling = [bot._telling._notifying.tell(ids, catalogue) for bot in bots]
+        telling = [bot._telling._notifying.tell_one(each, catalogue) for each in ids for bot in bots]
         await asyncio.gather(*telling)
         assert [_told(each) for each in people] == [1] * 6
         async with bots[0].database.engine.connect() as connection:

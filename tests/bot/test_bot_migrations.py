@@ -22,7 +22,7 @@ from termin_bot.storage.sealing import Vault
 
 SCHEMAS = Path(__file__).parent / "schemas"
 SEALED = "sealed:"
-HEAD = "0004"
+HEAD = "0005"
 Rows = dict[str, list[dict[str, Any]]]
 Step = Callable[[Config, str], None]
 

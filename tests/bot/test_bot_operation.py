@@ -23,9 +23,10 @@ from telegram import Message, Update
 from telegram.error import InvalidToken
 
 from termin_bot import buttons, buttons_booking, callback_data, logging_setup, operations
-from termin_bot.app import main, user_agent
+from termin_bot.app import user_agent
 from termin_bot.bot import Bot
 from termin_bot.events import TAXONOMY
+from termin_bot.program import main
 from termin_bot.settings import Settings
 from termin_bot.simulation.telegram import DEMO_TOKEN
 from termin_bot.storage import Table

@@ -16,8 +16,8 @@ from ports import free_port
 from sqlalchemy import func, make_url, select
 
 from termin_bot import texts
-from termin_bot.app import main
 from termin_bot.bot import Bot
+from termin_bot.program import main
 from termin_bot.settings import Settings
 from termin_bot.simulation.telegram import DEMO_TOKEN, Person
 from termin_bot.storage import Appointment, BookingSession, StorageReadOnlyError
@@ -123,12 +123,7 @@ async def test_what_the_city_did_is_written_down(step: str, world: World, line: 
     hooked = Hooked(httpx.ASGITransport(world.city.app), step, line.cut)
     world.city_line = hooked
     async with world.bot() as bot:
-        anna = world.telegram.person()
-        await world.say(anna, "/start")
-        await anna.press_data(f"s:{EAT}")
-        await world.telegram.settled()
-        world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
-        await bot.watch_once()
+        anna = await world.told(bot)
         await world.press(anna, "Book Fri")
         await _through(world, line, hooked, anna, "Fri 27.11. 10:00", "first and last name")
         await world.say(anna, "Anna Example")
@@ -167,10 +162,7 @@ async def test_who_was_told_as_the_line_broke_is_not_told_again(world: World, li
     hooked.is_armed = False
     world.telegram_line = hooked
     async with world.bot() as bot:
-        anna = world.telegram.person()
-        await world.say(anna, "/start")
-        await anna.press_data(f"s:{EAT}")
-        await world.telegram.settled()
+        anna = await world.watcher()
         world.city.release(EAT, EAT_OFFICE, [FRIDAY_TEN])
         hooked.is_armed = True
         looking = asyncio.create_task(bot.watch_once())

@@ -72,7 +72,7 @@ async def play(line: Line, sending: Sequence[Any]) -> float:
 
 
 async def test_commands_overtake_ten_thousand_notifications(line: Line) -> None:
-    """25 notifications a second; a command meanwhile waits a second at most, and mostly not at all."""
+    """28 of them a second, 30 messages in all; a command meanwhile waits a second at most, and mostly not at all."""
     chance = random.Random(7)  # noqa: S311  the same moments every time
     people = [line.at(chance.uniform(0, 390), f"person {number}") for number in range(1500)]  # 4 a second
     told = [line.send(number, "notification") for number in range(10_000)]
@@ -84,7 +84,7 @@ async def test_commands_overtake_ten_thousand_notifications(line: Line) -> None:
     assert line.most_in_a_second() <= 30
     assert answers[-1] <= 1.0
     assert answers[len(answers) * 95 // 100] < 0.1
-    assert 399 <= took <= 420
+    assert 383 <= took <= 405
     assert [chat for _, pace, chat in line.left if pace == "notification"] == list(range(10_000))
 
 
@@ -142,7 +142,7 @@ async def test_an_instance_keeps_its_part(per_second: float) -> None:
     told = [line.send(number, "notification") for number in range(40)]
     took = await play(line, [*told, *(line.send(f"person {number}") for number in range(10))])
     assert line.most_in_a_second() <= max(1, int(per_second))
-    assert took >= 39 / (per_second * 5 / 6) - 1.0
+    assert took >= 39 / (per_second * 14 / 15) - 1.0
 
 
 def test_what_concerns_a_booking_is_an_answer() -> None:

@@ -50,6 +50,23 @@ async def test_status_is_about_ones_own_offices(world: World, bot: Bot) -> None:
     assert "checked 0 s ago" in await world.say(ben, "/myservices")
 
 
+async def test_what_nobody_may_ask_for_is_not_about_to_be_checked(world: World, tmp_path: Path) -> None:
+    """An operator switches captchas off: who watched a guarded service reads that, and gets the city's page."""
+    anna, ben = world.telegram.person(language_code="en"), world.telegram.person(language_code="de")
+    async with world.bot():
+        for each in (anna, ben):
+            await world.say(each, "/start")
+            await each.press_data(f"s:{EMERGENCY}")
+            await world.telegram.settled()
+    world.settings = settings_for(tmp_path, munich_captcha="link_only")
+    async with world.bot() as bot:
+        await bot.watch_once()
+        assert "not checked: the city protects it against robots" in await world.say(anna, "/status")
+        assert "not checked: the city protects it against robots" in await world.say(anna, "/myservices")
+        assert f"#/services/{EMERGENCY}" in "".join(each.url or "" for each in anna.last.buttons)
+        assert "nicht geprüft: Die Stadt schützt es gegen Roboter" in await world.say(ben, "/status")
+
+
 @pytest.fixture
 async def operated(world: World, tmp_path: Path) -> AsyncIterator[Bot]:
     """Run the bot for an operator."""

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,9 +28,8 @@ class Book:
         self.fails: set[int] = set()
         self._under_way: Counter[int] = Counter()
 
-    async def tell(self, subscription_ids: Sequence[int], _catalogue: Catalogue) -> None:
+    async def tell_one(self, each: int, _catalogue: Catalogue) -> None:
         """Tell them."""
-        (each,) = subscription_ids
         self._under_way[each] += 1
         assert self._under_way[each] == 1, "two messages to one subscription at a time"
         self.most = max(self.most, self._under_way.total())

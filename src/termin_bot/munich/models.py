@@ -107,6 +107,8 @@ class Catalogue:
     services: Mapping[int, Service]
     offices: Mapping[int, Office]
     relations: tuple[Relation, ...]
+    former: Mapping[int, Service] = field(default_factory=dict)
+    """Services that earlier catalogues had and this one has not, for their names."""
 
     def offices_for(self, service_id: int) -> tuple[Office, ...]:
         """Return the offices where the public can book the service, by label; empty for an unknown service."""

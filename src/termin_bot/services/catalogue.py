@@ -1,6 +1,7 @@
 """The city's catalogue, asked for at most hourly."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from termin_bot.munich import Catalogue, CatalogueSource, MunichError, Office
@@ -36,7 +37,7 @@ class CatalogueShelf:
         async with self._lock:
             if self._clock() >= self._ask_at:
                 try:
-                    self._catalogue, self._trouble = await self._source.catalogue(), None
+                    self._catalogue, self._trouble = self._remembering(await self._source.catalogue()), None
                     self._ask_at = self._clock() + FRESH_SECONDS
                 except MunichError as error:
                     self._trouble = error.with_traceback(None)
@@ -45,6 +46,13 @@ class CatalogueShelf:
                 assert self._trouble is not None, "it was asked for, and came to nothing"
                 raise self._trouble.with_traceback(None)
             return self._catalogue
+
+    def _remembering(self, fresh: Catalogue) -> Catalogue:
+        """Return the fresh catalogue with what has left it since this instance started."""
+        if self._catalogue is None:
+            return fresh
+        known = {**self._catalogue.former, **self._catalogue.services}
+        return replace(fresh, former={each: known[each] for each in known.keys() - fresh.services.keys()})
 
     async def current_or_empty(self) -> Catalogue:
         """Return the catalogue, or an empty one: for names only, where a missing name is no reason to stop."""
@@ -56,7 +64,7 @@ class CatalogueShelf:
 
 def service_name(catalogue: Catalogue, service_id: int) -> str:
     """Return the service's name, or a neutral one for a service that left the catalogue."""
-    service = catalogue.services.get(service_id)
+    service = catalogue.services.get(service_id) or catalogue.former.get(service_id)
     return service.name if service is not None else f"Service {service_id}"
 
 

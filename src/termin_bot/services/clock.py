@@ -1,7 +1,7 @@
 """Time as an argument."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from termin_bot.munich import BERLIN
@@ -21,6 +21,11 @@ def today(now: float) -> date:
 def day_of(start: int) -> date:
     """Return the day in Munich on which an appointment is."""
     return datetime.fromtimestamp(start, BERLIN).date()
+
+
+def day_ends(now: float) -> float:
+    """Return the next midnight in Munich."""
+    return datetime.combine(today(now) + timedelta(days=1), time(), BERLIN).timestamp()
 
 
 def time_of_day(moment: float) -> str:

@@ -71,6 +71,13 @@ class DatesOver:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServiceLeft:
+    """The city no longer offers a service where it was watched, and the bot stopped looking until told to."""
+
+    service_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SlotsBooked:
     """The appointments that a message listed are gone, and this very person took one of them."""
 
@@ -154,6 +161,7 @@ Notice = (
     | BookingSucceeded
     | BookingFailed
     | DatesOver
+    | ServiceLeft
     | TimeRunningOut
     | ActivationDue
     | Activated

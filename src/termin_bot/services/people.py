@@ -17,7 +17,7 @@ from termin_bot.languages import Language, language_of
 from termin_bot.recording import record
 from termin_bot.services.clock import Clock, timestamp, whole_days
 from termin_bot.services.ports import Work
-from termin_bot.storage import BookingSession, Person, UnitOfWork
+from termin_bot.storage import BookingSession, Person
 from termin_bot.tracing import traced
 
 REENGAGED_AFTER_DAYS: Final = 30
@@ -59,16 +59,16 @@ class People:
     async def find(self, telegram_id: int) -> Visit | None:
         """Return who this is, without taking it for a sign of life."""
         async with self._work() as work:
-            person = await work.people.by_telegram_id(telegram_id)
-            return None if person is None else await _visit(work, person)
+            found = await work.people.visiting(telegram_id)
+            return None if found is None else _visit(*found)
 
     async def arrive(self, telegram_id: int, *, with_command: bool) -> Visit | None:
         """Return who this is, None for a stranger, and note that they are here: a block is over with that."""
         async with self._work() as work:
-            person = await work.people.by_telegram_id(telegram_id)
-            if person is None:
+            found = await work.people.visiting(telegram_id)
+            if found is None:
                 return None
-            visit = await _visit(work, person)
+            visit, person = _visit(*found), found[0]
             now = self._clock()
             blocked_at, person.blocked_at = person.blocked_at, None
             person.last_seen_at = now
@@ -85,8 +85,9 @@ class People:
         """Welcome a stranger, and record that they are one no more; to be called again until it returns."""
         now = self._clock()
         async with self._work() as work:
-            person = await work.people.by_telegram_id(telegram_id) or await work.people.add(
-                Person(
+            found = await work.people.visiting(telegram_id)
+            if found is None:
+                stranger = Person(
                     telegram_id=telegram_id,
                     pseudonym=self._new_visitor(),
                     language=language,
@@ -94,9 +95,9 @@ class People:
                     last_seen_at=now,
                     last_command_at=now,
                 )
-            )
-            visit = await _visit(work, person)
+                found = await work.people.add(stranger), None
             await work.commit()
+        visit = _visit(*found)
         record(UserRegistered(username="set" if has_username else "anonymous"), visitor=visit.visitor)
         return visit
 
@@ -165,6 +166,7 @@ class People:
             person = await work.people.get(visit.person_id)
             if person is not None:
                 person.quiet_from, person.quiet_until = (None, None) if hours is None else hours
+                await work.subscriptions.stir_person(person.id)  # what waits for the old hours to end
                 await work.commit()
 
     @traced("service people.count")
@@ -215,15 +217,14 @@ def _ask_nothing(person: Person) -> None:
     person.asked_search = False
 
 
-async def _visit(work: UnitOfWork, person: Person) -> Visit:
-    booking = await work.bookings.of(person.id)
+def _visit(person: Person, step: str | None) -> Visit:
     asking: Asking | None = None
     if person.asked_search:
         asking = "search"
     elif person.asked_dates_for is not None:
         asking = "dates"
-    elif booking is not None:
-        asking = booking.step  # type: ignore[assignment]  # only booking services write it, from the same list
+    else:
+        asking = step  # type: ignore[assignment]  # only booking services write it, from the same list
     return Visit(
         person_id=person.id,
         telegram_id=person.telegram_id,

@@ -9,7 +9,7 @@ from termin_bot.munich import AvailabilitySource, Calendar, MunichError, Slot
 from termin_bot.services.clock import Clock, day_of, today
 from termin_bot.services.ports import Work
 from termin_bot.services.subscriptions import HORIZON_DAYS, MAX_AHEAD_DAYS
-from termin_bot.storage import SlotRow, Subscription
+from termin_bot.storage import SlotRow, Wish
 
 DAYS_PER_CYCLE: Final = 3
 """How many days without times are asked for in one cycle; the others have their turn in the next."""
@@ -58,9 +58,9 @@ class Poller:
         self._clock = clock
         self._asked: dict[tuple[Plan, date], float] = {}
 
-    async def poll(self, plan: Plan, subscriptions: Sequence[Subscription]) -> Change:
+    async def poll(self, plan: Plan, wishes: Sequence[Wish]) -> Change:
         """
-        Look once, and store what changed.
+        Look once, and store what changed: whoever may wait for it has their turn.
 
         Raises:
             MunichError: the city gave no usable answer; nothing is known, nothing is changed.
@@ -68,12 +68,12 @@ class Poller:
         now = self._clock()
         start = today(now)
         end = start + timedelta(days=HORIZON_DAYS)
-        wanted = max((each.date_to for each in subscriptions if each.date_to is not None), default=end)
+        wanted = max((each.date_to for each in wishes if each.date_to is not None), default=end)
         end = min(max(end, wanted), start + timedelta(days=MAX_AHEAD_DAYS))
         calendar = await self._city.calendar(plan.service_id, plan.office_ids, start, end)
         view = View(listed={day.date for day in calendar.days})
         _take_in(view, calendar)
-        for day in self._days_to_ask(plan, view, subscriptions, now):
+        for day in self._days_to_ask(plan, view, wishes, now):
             try:
                 _take_in(view, await self._city.calendar(plan.service_id, plan.office_ids, start, end, day=day))
             except MunichError:
@@ -82,14 +82,12 @@ class Poller:
             view.verified.setdefault(day, set())  # the city moved on to another day: this one has nothing
         return await self._store(plan, view, now)
 
-    def _days_to_ask(self, plan: Plan, view: View, subscriptions: Sequence[Subscription], now: float) -> Iterable[date]:
+    def _days_to_ask(self, plan: Plan, view: View, wishes: Sequence[Wish], now: float) -> Iterable[date]:
         self._asked = {key: at for key, at in self._asked.items() if key[1] >= today(now)}
         open_days = [
             day
             for day in sorted(view.listed - view.verified.keys())
-            if any(
-                each.suits(plan.service_id, office_id, day) for each in subscriptions for office_id in plan.office_ids
-            )
+            if any(each.suits(plan.service_id, office_id, day) for each in wishes for office_id in plan.office_ids)
         ]
         # Never asked first, then the longest unasked; sorted() keeps the earlier day first.
         return sorted(open_days, key=lambda day: self._asked.get((plan, day), 0.0))[:DAYS_PER_CYCLE]
@@ -105,6 +103,11 @@ class Poller:
                 known[slot].gone_at = now
             for slot in seen & known.keys():
                 known[slot].seen_at = now
+            if changed := [*appeared, *vanished]:  # in one breath, so that no stop can part the news from its turn
+                days = [day_of(slot.start) for slot in changed]
+                await work.subscriptions.stir(
+                    plan.service_id, {slot.office_id for slot in changed}, min(days), max(days)
+                )
             await work.commit()
         return Change(tuple(appeared), tuple(vanished))
 

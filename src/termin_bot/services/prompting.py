@@ -78,5 +78,5 @@ async def suitable(work: UnitOfWork, person_id: int, pressed: SlotRow, now: floa
         for each in await work.slots.free(pressed.service_id, () if mine else (pressed.office_id,))
         if each.id != pressed.id
         and each.start > now
-        and (mine is None or mine.suits(each.service_id, each.office_id, day_of(each.start)))
+        and (mine is None or mine.wish.suits(each.service_id, each.office_id, day_of(each.start)))
     ]

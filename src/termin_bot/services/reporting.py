@@ -12,6 +12,7 @@ from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
 from termin_bot.services.sharing import Bulletin
 from termin_bot.services.subscriptions import Subscriptions, Watched
+from termin_bot.storage import joined
 from termin_bot.tracing import carrying_on, traced
 
 _log: Final = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Reporting:
         subscriptions: Subscriptions,
         gauge: HealthGauge,
         bulletin: Bulletin,
-        checked_at: Callable[[int], float | None],
+        checked_at: Callable[[int, str], float | None],
         answered_at: Callable[[], float | None],
         captcha: Callable[[], CaptchaRecord | None],
         telegram_answers: Callable[[], Awaitable[bool]],
@@ -123,8 +124,13 @@ class Reporting:
         """Return how this person's subscriptions stand, also while the city does not answer at all."""
         mine = await self._subscriptions.mine(visit)
         news = await self._bulletin.read()  # another instance may do the rounds
-        checked_at = self._checked_at if news is None else news.checked_at.get
-        watching = tuple(WatchReport(watched=each, checked_at=checked_at(each.id)) for each in mine)
+
+        def checked_at(each: Watched) -> float | None:
+            where = each.service_id, joined(each.office_ids)
+            at = self._checked_at(*where) if news is None else news.checked_at.get(where)
+            return None if at is None or at < each.since else at  # others may have watched it before
+
+        watching = tuple(WatchReport(watched=each, checked_at=checked_at(each)) for each in mine)
         blind_since = self._gauge.blind_since if news is None else news.blind_since
         return StatusReport(now=self._clock(), watching=watching, blind_since=blind_since)
 

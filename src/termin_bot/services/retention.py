@@ -40,7 +40,7 @@ class Retention:
         self._next_at = now + EVERY_SECONDS
         before = now - self._seconds
         async with self._work() as work:
-            await work.slots.forget_past(now - SLOT_SECONDS)
+            await work.subscriptions.stir_services(await work.slots.forget_past(now - SLOT_SECONDS))
             await work.appointments.forget_past(before)
             await work.arrivals.forget(now - ARRIVAL_SECONDS)
             await work.shared.forget(now)

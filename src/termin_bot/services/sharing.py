@@ -21,6 +21,7 @@ from termin_bot.storage import StorageError, UnitOfWork
 _log: Final = logging.getLogger(__name__)
 ROUNDS: Final = "rounds"
 """The lease for what is done in the background: checking, telling, deadlines, forgetting."""
+NEWS: Final = "news of the rounds"
 _BEATS_PER_LEASE: Final = 3
 _DEAD_SECONDS: Final = 3600.0
 _NEWS_SECONDS: Final = 86_400.0
@@ -163,9 +164,13 @@ class SharedBoard:
 
 @dataclass(frozen=True)
 class News:
-    """How the rounds stand, by whoever does them: when each subscription was looked at, and since when in vain."""
+    """
+    How the rounds stand, by whoever does them: when the city last answered, and since when it does not.
 
-    checked_at: Mapping[int, float]
+    *checked_at* is by service id and offices, as a row keeps them.
+    """
+
+    checked_at: Mapping[tuple[int, str], float]
     blind_since: float | None
 
 
@@ -177,16 +182,17 @@ class Bulletin:
 
     async def post(self, news: News) -> None:
         """Let the others know."""
-        by_moment: dict[float, list[int]] = defaultdict(list)  # few moments, many subscriptions
-        for subscription_id, at in news.checked_at.items():
-            by_moment[at].append(subscription_id)
+        by_moment: dict[float, list[tuple[int, str]]] = defaultdict(list)  # few moments, many looks
+        for watched, at in news.checked_at.items():
+            by_moment[at].append(watched)
         content = json.dumps({"looks": list(by_moment.items()), "blind_since": news.blind_since})
-        await self._board.put(ROUNDS, content, _NEWS_SECONDS)
+        await self._board.put(NEWS, content, _NEWS_SECONDS)
 
     async def read(self) -> News | None:
         """Return what is known; None when nobody has done a round lately, or nobody else could have."""
-        content = await self._board.get(ROUNDS)
+        content = await self._board.get(NEWS)
         if content is None:
             return None
         said = json.loads(content)
-        return News({each: at for at, ids in said["looks"] for each in ids}, said["blind_since"])
+        looks = {(service_id, offices): at for at, watched in said["looks"] for service_id, offices in watched}
+        return News(looks, said["blind_since"])

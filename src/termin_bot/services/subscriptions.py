@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from termin_bot.events import DateRangeSet, RangeDirection, SubscriptionAdded, SubscriptionRemoved
 from termin_bot.munich import CaptchaMode, Catalogue
@@ -12,7 +12,7 @@ from termin_bot.services.clock import Clock, today
 from termin_bot.services.dates import read_range
 from termin_bot.services.people import Visit
 from termin_bot.services.ports import Work
-from termin_bot.storage import Subscription
+from termin_bot.storage import AT_ONCE, Subscription, joined
 from termin_bot.tracing import traced
 
 MAX_SUBSCRIPTIONS: Final = 5
@@ -21,6 +21,10 @@ HORIZON_DAYS: Final = 182
 MAX_AHEAD_DAYS: Final = 365
 ALL: Final = 0
 """In place of a subscription id: all of them."""
+
+
+Unwatched = Literal["guarded", "not_offered"]
+"""`guarded`: the city wants a captcha, and this bot solves none. `not_offered`: the city's catalogue has it no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,13 @@ class Watched:
     date_from: date | None
     date_to: date | None
     is_paused: bool
+    office_ids: tuple[int, ...] = ()
+    since: float = 0.0
+    """When it was begun, in epoch seconds."""
+    unwatched: Unwatched | None = None
+    """Why nobody looks, besides a pause."""
+    link: str = ""
+    """The city's own page about it."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +138,11 @@ class Subscriptions:
                 found = await work.subscriptions.add(
                     Subscription(person_id=visit.person_id, service_id=service_id, created_at=self._clock())
                 )
-                found.offices = _joined({office_id} - {ALL})
+                found.offices = joined({office_id} - {ALL})
             elif found.offices:
-                found.offices = _joined({*found.office_ids, office_id}) if office_id else ""
+                found.offices = joined({*found.office_ids, office_id}) if office_id else ""
             changed = before != found.offices
+            found.look_at = AT_ONCE
             person = await work.people.get(visit.person_id)
             if person is not None:
                 person.asked_search = False  # found
@@ -140,7 +152,7 @@ class Subscriptions:
                 SubscriptionAdded(service_id=service_id, service_name=name, office_id=office_id or None),
             )
         has_more = bool(found.offices) and len(found.office_ids) < len(catalogue.offices_for(service_id))
-        return Added(_watched(catalogue, found), has_more)
+        return Added(self._watched(catalogue, found), has_more)
 
     async def _offices_watched(self, visit: Visit, service_id: int) -> frozenset[int]:
         async with self._work() as work:
@@ -156,7 +168,7 @@ class Subscriptions:
         if not own:
             return ()
         catalogue = await self._shelf.current_or_empty()
-        return tuple(_watched(catalogue, each) for each in own)
+        return tuple(self._watched(catalogue, each) for each in own)
 
     @traced("service subscriptions.remove")
     async def remove(self, visit: Visit, subscription_id: int) -> str | None:
@@ -185,7 +197,7 @@ class Subscriptions:
             own = await work.subscriptions.of(visit.person_id)
             chosen = [each for each in own if subscription_id in (ALL, each.id)]
             for each in chosen:
-                each.paused = paused
+                each.paused, each.look_at = paused, AT_ONCE
             await work.commit()
         return bool(chosen)
 
@@ -217,11 +229,36 @@ class Subscriptions:
             person.asked_dates_for = person.calendar_start = None
             direction = _direction([DateRange(each.date_from, each.date_to) for each in chosen], dates)
             for each in chosen:
-                each.date_from, each.date_to = dates.start, dates.end
+                each.date_from, each.date_to, each.look_at = dates.start, dates.end, AT_ONCE
             await work.commit()
         if chosen:
             record(DateRangeSet(range_days=dates.days, range_direction=direction))
         return bool(chosen)
+
+    def _watched(self, catalogue: Catalogue, subscription: Subscription) -> Watched:
+        service_id = subscription.service_id
+        return Watched(
+            id=subscription.id,
+            service_id=service_id,
+            service_name=service_name(catalogue, service_id),
+            offices=tuple(sorted(office_label(catalogue, each) for each in subscription.office_ids)),
+            date_from=subscription.date_from,
+            date_to=subscription.date_to,
+            is_paused=subscription.paused,
+            office_ids=subscription.office_ids,
+            since=subscription.created_at,
+            unwatched=self._unwatched(catalogue, subscription),
+            link=page_of(service_id, subscription.single_office_id),
+        )
+
+    def _unwatched(self, catalogue: Catalogue, subscription: Subscription) -> Unwatched | None:
+        if not catalogue.relations:
+            return None  # there is no catalogue, which says nothing of what is in it
+        asked = offices_of(catalogue, subscription.service_id, subscription.office_ids)
+        if not asked:
+            return "not_offered"
+        is_guarded = catalogue.captcha_required(each.id for each in asked)
+        return "guarded" if self._captcha_mode == "link_only" and is_guarded else None
 
     def coming_days(self, days: int) -> DateRange:
         """Return the range of so many days, today included."""
@@ -244,19 +281,3 @@ def _direction(before: list[DateRange], after: DateRange) -> RangeDirection:
     if not limited or max(limited) == after.days:
         return "set"
     return "expanded" if after.days > max(limited) else "narrowed"
-
-
-def _joined(office_ids: set[int]) -> str:
-    return ",".join(str(each) for each in sorted(office_ids))
-
-
-def _watched(catalogue: Catalogue, subscription: Subscription) -> Watched:
-    return Watched(
-        id=subscription.id,
-        service_id=subscription.service_id,
-        service_name=service_name(catalogue, subscription.service_id),
-        offices=tuple(sorted(office_label(catalogue, each) for each in subscription.office_ids)),
-        date_from=subscription.date_from,
-        date_to=subscription.date_to,
-        is_paused=subscription.paused,
-    )

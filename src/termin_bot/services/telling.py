@@ -33,8 +33,8 @@ _waiting: Final = metrics.get_meter("termin_bot").create_up_down_counter(
 class Tells(Protocol):
     """Tells people what is new to them."""
 
-    async def tell(self, subscription_ids: Sequence[int], catalogue: Catalogue) -> None:
-        """Tell everybody among these."""
+    async def tell_one(self, subscription_id: int, catalogue: Catalogue) -> None:
+        """Tell whoever is behind this subscription."""
         ...
 
 
@@ -101,7 +101,7 @@ class Telling:
                     (catalogue, context, batch)
                 )  # behind the others: no service waits for a larger one
             try:
-                await asyncio.create_task(self._notifying.tell([subscription_id], catalogue), context=context.copy())
+                await asyncio.create_task(self._notifying.tell_one(subscription_id, catalogue), context=context.copy())
             except Exception as error:  # noqa: BLE001  the next cycle asks again; its text may hold anything
                 failed, why = failed + 1, type(error).__name__
             finally:

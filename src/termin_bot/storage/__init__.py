@@ -4,6 +4,7 @@ from termin_bot.storage.database import Database, UnitOfWork
 from termin_bot.storage.repositories import SUBMITTING
 from termin_bot.storage.tables import (
     ANY_OFFICE,
+    AT_ONCE,
     PRECONFIRMED,
     Appointment,
     Arrival,
@@ -21,9 +22,11 @@ from termin_bot.storage.trouble import (
     StorageReadOnlyError,
     StorageUnusableError,
 )
+from termin_bot.storage.wishes import Wish, joined, offices_in
 
 __all__ = [
     "ANY_OFFICE",
+    "AT_ONCE",
     "PRECONFIRMED",
     "SUBMITTING",
     "Appointment",
@@ -41,4 +44,7 @@ __all__ = [
     "Table",
     "ToldSlot",
     "UnitOfWork",
+    "Wish",
+    "joined",
+    "offices_in",
 ]

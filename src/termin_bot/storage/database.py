@@ -17,9 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from termin_bot.storage.repositories import Appointments, Bookings, People, Slots, Subscriptions
+from termin_bot.storage import swift_sqlite
+from termin_bot.storage.repositories import Appointments, Bookings, People, Slots
 from termin_bot.storage.sealing import Vault, give_vault, keys_beside
 from termin_bot.storage.sharing import Arrivals, Instances, SharedThings
+from termin_bot.storage.subscribing import Subscriptions
 from termin_bot.storage.trouble import StorageAwayError, StorageError, StorageUnusableError, trouble_of
 from termin_bot.tracing import mark_failed, tracer
 
@@ -32,6 +34,12 @@ _SQLITE_PRAGMAS = (
     "PRAGMA secure_delete=ON",  # what a person typed is overwritten, not only unlinked
 )
 _CONNECT_SECONDS: Final = 5
+_SQLITE_POOL: Final[dict[str, Any]] = {
+    "pool_size": 1,
+    "max_overflow": 0,
+    "pool_timeout": 300,
+    "connect_args": {"async_creator_fn": swift_sqlite.connect},
+}
 _POSTGRESQL_POOL: Final[dict[str, Any]] = {
     "pool_size": 10,
     "max_overflow": 10,
@@ -135,7 +143,7 @@ class Database:
         # hide_parameters: an error must not show what a person typed.
         # One connection to SQLite: it lets one writer in at a time anyway, and here they wait in turn, at no cost.
         # A long queue is a crowd and no outage: whoever gives up after the usual 30 s only makes it longer.
-        pool = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 300} if self._is_sqlite else _POSTGRESQL_POOL
+        pool = _SQLITE_POOL if self._is_sqlite else _POSTGRESQL_POOL
         self._engine: AsyncEngine = create_async_engine(parsed, hide_parameters=True, **pool)
         if self._is_sqlite:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)

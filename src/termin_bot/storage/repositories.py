@@ -1,9 +1,9 @@
 """Reading and writing rows, in the service's transaction: nothing here commits."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import cast
+from typing import Final, cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from termin_bot.munich import Slot
@@ -11,6 +11,11 @@ from termin_bot.storage.tables import Appointment, BookingSession, Person, SlotR
 
 SUBMITTING = "submitting"
 """The step of a booking that the city is being asked about right now."""
+_VISITING: Final = (  # asked for each update: built once
+    select(Person, BookingSession.step)
+    .outerjoin(BookingSession, BookingSession.person_id == Person.id)
+    .where(Person.telegram_id == bindparam("telegram_id"))
+)
 
 
 class People:
@@ -22,6 +27,11 @@ class People:
     async def by_telegram_id(self, telegram_id: int) -> Person | None:
         """Return the person behind a Telegram account, if they sent /start."""
         return await self._session.scalar(select(Person).where(Person.telegram_id == telegram_id))
+
+    async def visiting(self, telegram_id: int) -> tuple[Person, str | None] | None:
+        """Return the person behind a Telegram account, and at which step of a booking they are, if at any."""
+        row = (await self._session.execute(_VISITING, {"telegram_id": telegram_id})).one_or_none()
+        return None if row is None else (row[0], row[1])
 
     async def get(self, person_id: int) -> Person | None:
         """Return a person by row id."""
@@ -44,63 +54,6 @@ class People:
     async def delete(self, person_id: int) -> None:
         """Delete a person and, through the foreign keys, everything about them."""
         await self._session.execute(delete(Person).where(Person.id == person_id))
-
-
-class Subscriptions:
-    """Who watches what."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-
-    async def of(self, person_id: int) -> Sequence[Subscription]:
-        """Return a person's subscriptions, oldest first."""
-        query = select(Subscription).where(Subscription.person_id == person_id).order_by(Subscription.id)
-        return (await self._session.scalars(query)).all()
-
-    async def own(self, person_id: int, subscription_id: int) -> Subscription | None:
-        """Return a subscription, if it is this person's."""
-        found = await self._session.get(Subscription, subscription_id)
-        return found if found is not None and found.person_id == person_id else None
-
-    async def with_person(self, subscription_id: int, *, locked: bool = False) -> tuple[Subscription, Person] | None:
-        """Return a subscription and whose it is; *locked* against other instances until the end of the transaction."""
-        query = select(Subscription, Person).join(Person).where(Subscription.id == subscription_id)
-        if locked:
-            query = query.with_for_update(of=Subscription)
-        row = (await self._session.execute(query)).one_or_none()
-        return None if row is None else (row[0], row[1])
-
-    async def active(self) -> Sequence[Subscription]:
-        """Return every subscription that is to be watched: not paused, and its person can be reached."""
-        query = (
-            select(Subscription)
-            .join(Person)
-            .where(Person.blocked_at.is_(None), Subscription.paused.is_(False))
-            .order_by(Subscription.service_id, Subscription.id)
-        )
-        return (await self._session.scalars(query)).all()
-
-    async def popular(self, *, at_least: int) -> Sequence[int]:
-        """Return the services that at least so many people watch, the most watched first."""
-        watchers = func.count(Subscription.id)
-        query = (
-            select(Subscription.service_id)
-            .group_by(Subscription.service_id)
-            .having(watchers >= at_least)
-            .order_by(watchers.desc(), Subscription.service_id)
-        )
-        return (await self._session.scalars(query)).all()
-
-    async def add(self, subscription: Subscription) -> Subscription:
-        """Keep a new subscription."""
-        self._session.add(subscription)
-        await self._session.flush()
-        return subscription
-
-    async def delete(self, subscription_id: int) -> bool:
-        """Delete a subscription; False when it was gone already."""
-        result = await self._session.execute(delete(Subscription).where(Subscription.id == subscription_id))
-        return cast("CursorResult[object]", result).rowcount == 1
 
 
 class Slots:
@@ -142,6 +95,10 @@ class Slots:
         )
         return [(row[0], row[1]) for row in (await self._session.execute(query)).all()]
 
+    async def kept(self, slot_ids: Collection[int]) -> Sequence[int]:
+        """Return those of these ids whose slots are still kept, free or gone."""
+        return (await self._session.scalars(select(SlotRow.id).where(SlotRow.id.in_(slot_ids)))).all()
+
     def tell(self, subscription_id: int, slot_ids: Iterable[int], message_id: int, now: float) -> None:
         """Note that Telegram accepted a message about these slots."""
         self._session.add_all(
@@ -149,9 +106,13 @@ class Slots:
             for each in slot_ids
         )
 
-    async def forget_past(self, before: float) -> None:
-        """Delete slots that began before *before*, whoever was told of them."""
-        await self._session.execute(delete(SlotRow).where(SlotRow.start < before))
+    async def forget_past(self, before: float) -> Sequence[int]:
+        """Delete slots that began before *before*, whoever was told; return the services where nobody saw them go."""
+        past = delete(SlotRow).where(SlotRow.start < before)
+        unseen = await self._session.scalars(past.where(SlotRow.gone_at.is_(None)).returning(SlotRow.service_id))
+        services = unseen.unique().all()
+        await self._session.execute(past)
+        return services
 
     async def forget(self, before: float) -> None:
         """Delete slots that have been gone since before *before*."""

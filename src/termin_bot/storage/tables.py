@@ -18,8 +18,10 @@ from sqlalchemy import BigInteger, Date, Double, ForeignKey, Index, MetaData, St
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from termin_bot.storage.sealing import Sealed, SealedInt
+from termin_bot.storage.wishes import Wish
 
 ANY_OFFICE = ""
+AT_ONCE: Final = 0.0
 PRECONFIRMED: Final = "preconfirmed"
 
 
@@ -76,11 +78,15 @@ class Subscription(Table):
     """A person watches a service; also holds what the current notification about it is."""
 
     __tablename__ = "subscription"
-    __table_args__: Any = (UniqueConstraint("person_id", "service_id"), {"sqlite_autoincrement": True})
+    __table_args__: Any = (
+        UniqueConstraint("person_id", "service_id"),
+        Index(None, "service_id", "look_at"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
-    service_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    service_id: Mapped[int] = mapped_column(BigInteger)
     offices: Mapped[str] = mapped_column(String(400), default=ANY_OFFICE)
     """Office ids, ascending, with commas; empty is any office."""
     date_from: Mapped[date | None] = mapped_column(Date)
@@ -98,25 +104,25 @@ class Subscription(Table):
     teller: Mapped[str | None] = mapped_column(String(36))
     """The instance that is sending this person something about it; nobody else does meanwhile, while it lives."""
 
+    look_at: Mapped[float | None] = mapped_column(Double, default=AT_ONCE)
+    """When a check cycle is to see whether this person hears something: AT_ONCE when anything has changed or a message
+    is not noted yet, later for what comes with time (a reminder, the end of quiet hours), None only after a change."""
+
+    @property
+    def wish(self) -> Wish:
+        """What is watched."""
+        return Wish(service_id=self.service_id, offices=self.offices, date_from=self.date_from, date_to=self.date_to)
+
     @property
     def office_ids(self) -> tuple[int, ...]:
         """The chosen offices; empty is any."""
-        return tuple(int(each) for each in self.offices.split(",") if each)
+        return self.wish.office_ids
 
     @property
     def single_office_id(self) -> int | None:
         """The office, if exactly one was chosen."""
         chosen = self.office_ids
         return chosen[0] if len(chosen) == 1 else None
-
-    def suits(self, service_id: int, office_id: int, day: date) -> bool:
-        """Whether an appointment is what this person waits for."""
-        return (
-            service_id == self.service_id
-            and (not self.offices or office_id in self.office_ids)
-            and (self.date_from is None or self.date_from <= day)
-            and (self.date_to is None or day <= self.date_to)
-        )
 
 
 class SlotRow(Table):
