@@ -7,7 +7,7 @@ Each errand wakes a thread and comes back through the loop; under load that is m
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -32,6 +32,9 @@ class SwiftCursor:
         self.rowcount = -1
         self.lastrowid: int | None = None
         self.arraysize = 1
+
+    def __await__(self) -> Generator[None, None, Self]:
+        return self.__aenter__().__await__()
 
     async def __aenter__(self) -> Self:
         return self
