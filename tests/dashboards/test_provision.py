@@ -289,14 +289,12 @@ def against(handler: Handler) -> ManagementClient:
     return ManagementClient("http://umami.example", transport=httpx.MockTransport(handler))
 
 
-_REAL = httpx.HTTPTransport(verify=False)
-
-
 def passed_on(request: httpx.Request, endpoint: str) -> httpx.Response:
     url = f"{endpoint}{request.url.raw_path.decode()}"
     headers = {name: value for name, value in request.headers.items() if name in {"authorization", "content-type"}}
-    answer = _REAL.handle_request(httpx.Request(request.method, url, content=request.content, headers=headers))
-    answer.read()
+    with httpx.HTTPTransport(verify=False) as real:
+        answer = real.handle_request(httpx.Request(request.method, url, content=request.content, headers=headers))
+        answer.read()
     return httpx.Response(answer.status_code, content=answer.content)
 
 
