@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from termin_bot.storage import swift_sqlite
 from termin_bot.storage.repositories import Appointments, Bookings, People, Slots
 from termin_bot.storage.sealing import Vault, give_vault, keys_beside
 from termin_bot.storage.sharing import Arrivals, Instances, SharedThings
@@ -34,12 +33,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA secure_delete=ON",  # what a person typed is overwritten, not only unlinked
 )
 _CONNECT_SECONDS: Final = 5
-_SQLITE_POOL: Final[dict[str, Any]] = {
-    "pool_size": 1,
-    "max_overflow": 0,
-    "pool_timeout": 300,
-    "connect_args": {"async_creator_fn": swift_sqlite.connect},
-}
+_SQLITE_POOL: Final[dict[str, Any]] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 300}
 _POSTGRESQL_POOL: Final[dict[str, Any]] = {
     "pool_size": 10,
     "max_overflow": 10,
