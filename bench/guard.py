@@ -61,8 +61,9 @@ def guard(say: Callable[[str], None]) -> int:
 
 
 def commit(say: Callable[[str], None]) -> int:
-    """Measure, and write what was measured as the reference."""
-    measured = {name: round(value, 3) for name, value in measure(say).items()}
+    """Measure three times, and write the lowest as the reference: every machine has worse moments."""
+    runs = [measure(say) for _ in range(3)]
+    measured = {name: round(min(each[name] for each in runs), 3) for name in runs[0]}
     REFERENCE.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     say(f"{REFERENCE.name} written")
     return 0
