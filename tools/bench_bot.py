@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -131,14 +131,12 @@ async def ask(person: Person, commands: list[str], tally: Tally) -> None:
         tally.disordered += COMMANDS[command] not in person.inbox[number].text
 
 
-async def live(person: Person, tally: Tally, chance: random.Random, *, pause: float, until: float) -> None:
+async def live(person: Person, tally: Tally, chance: random.Random, *, pause: float, enough: asyncio.Event) -> None:
     """Use the bot like a person: think, then send one, two or three commands."""
-    now = asyncio.get_running_loop().time
     while True:
-        thinks = chance.expovariate(1 / pause)
-        if now() + thinks >= until:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(enough.wait(), chance.expovariate(1 / pause))
             return
-        await asyncio.sleep(thinks)
         await ask(person, chance.sample(list(COMMANDS), chance.choice((1, 1, 1, 2, 3))), tally)
 
 
@@ -166,10 +164,10 @@ async def citizens(count: int, seconds: float, *, by_webhook: bool, per_second: 
         async with bot(Path(name), telegram, city, **hook) as pid:
             await ask(people[0], list(COMMANDS), Tally())
             await asyncio.sleep(WARM_UP)  # a start is no figure of its own: connections, catalogue, first check
-            until = asyncio.get_running_loop().time() + seconds
+            enough, pause = asyncio.Event(), count * 1.6 / 20
+            asyncio.get_running_loop().call_later(seconds, enough.set)
             used = _cpu(pid)
-            pause = count * 1.6 / 20
-            await asyncio.gather(*(live(each, tally, chance, pause=pause, until=until) for each in people))
+            await asyncio.gather(*(live(each, tally, chance, pause=pause, enough=enough) for each in people))
             busy = (_cpu(pid) - used) / seconds
     return {"citizens": count, "seconds": seconds, "bot's core": round(busy, 2), **tally.shown()}
 
@@ -202,7 +200,8 @@ async def notify(subscribers: int, seconds: float) -> dict[str, Any]:
         async with bot(Path(name), telegram, city, CHECK_INTERVAL_SECONDS="20") as pid:
             await telegram.until(lambda: any(each.inbox for each in told), timeout=PATIENCE)
             began, looked, used = now(), _looks(city), _cpu(pid)
-            busy = [asyncio.create_task(live(each, tally, chance, pause=32, until=began + seconds)) for each in people]
+            enough = asyncio.Event()
+            busy = [asyncio.create_task(live(each, tally, chance, pause=32, enough=enough)) for each in people]
             per_second, at = [], 0
             while at < subscribers and now() < began + seconds:
                 await asyncio.sleep(1)
@@ -210,6 +209,7 @@ async def notify(subscribers: int, seconds: float) -> dict[str, Any]:
                 per_second.append(at - before)
             took = now() - began
             cycles, busy_core = _looks(city) - looked, (_cpu(pid) - used) / took
+            enough.set()
             await asyncio.gather(*busy)
         doubled = sum(len(each.inbox) > 1 for each in told)
     rate = at / took
