@@ -21,6 +21,7 @@ import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -244,15 +245,30 @@ def rows(data: bytes) -> Iterator[tuple[list[Row], int]]:
         position = end
 
 
-def take_in_own(database: sqlite3.Connection, own: Journal) -> int:
-    """Take in our own journal, in the transaction under way; return up to where."""
+@dataclass(slots=True)
+class Taken:
+    """
+    What one transaction took out of journals.
+
+    *upto* is how far our own was taken in, *left* are others that may go, *more* says whether there is more; *events*
+    were taken, the latest of them accepted at *latest*.
+    """
+
+    upto: int = 0
+    left: list[Path] = field(default_factory=list)
+    more: bool = False
+    events: int = 0
+    latest: float = 0.0
+
+
+def take_in_own(database: sqlite3.Connection, own: Journal, taken: Taken) -> None:
+    """Take in our own journal, in the transaction under way."""
     name = own.name  # what is begun after this has nothing to take in yet
     data, begin = own.read(_taken(database, name))
-    upto = _insert(database, name, data, begin)
-    if data and upto == begin:
+    taken.upto = _insert(database, name, data, begin, taken)
+    if data and taken.upto == begin:
         _log.error("the journal was damaged: what was written after byte %d of it is lost", begin)
         own.abandon()
-    return upto
 
 
 def _taken(database: sqlite3.Connection, name: str) -> int:
@@ -260,7 +276,7 @@ def _taken(database: sqlite3.Connection, name: str) -> int:
     return row[0] if row is not None and isinstance(row[0], int) and row[0] >= 0 else 0
 
 
-def _insert(database: sqlite3.Connection, name: str, data: bytes, begin: int) -> int:
+def _insert(database: sqlite3.Connection, name: str, data: bytes, begin: int, taken: Taken) -> int:
     """Insert the whole frames in *data*, in the transaction under way; return up to where they reach."""
     found: list[Row] = []
     end = 0
@@ -270,25 +286,24 @@ def _insert(database: sqlite3.Connection, name: str, data: bytes, begin: int) ->
     if found:
         database.executemany("INSERT INTO events (body, accepted_at) VALUES (?, ?)", found)
         database.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (name, begin + end))
+        taken.events += len(found)
+        taken.latest = max(taken.latest, found[-1][1])
     return begin + end
 
 
-def take_in_others(database: sqlite3.Connection, paths: Sequence[Path]) -> tuple[list[Path], bool]:
-    """Take in the journals of others; return those that can be deleted then, and whether there is more."""
-    left: list[Path] = []
-    more = False
+def take_in_others(database: sqlite3.Connection, paths: Sequence[Path], taken: Taken) -> None:
+    """Take in the journals of others, in the transaction under way."""
     for path in paths:
         with suppress(OSError), path.open("rb") as file:
             is_left = _is_left(file.fileno())  # First: what is written after this is written by somebody who lives.
             begin = _taken(database, path.name)
             file.seek(begin)
             data = file.read(_AT_ONCE)
-            end = _insert(database, path.name, data, begin)
+            end = _insert(database, path.name, data, begin, taken)
             if len(data) == _AT_ONCE and end > begin:
-                more = True
+                taken.more = True
             elif is_left:
-                left.append(path)
-    return left, more
+                taken.left.append(path)
 
 
 def forget(database: sqlite3.Connection, present: Sequence[Path]) -> None:

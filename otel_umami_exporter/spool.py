@@ -22,7 +22,7 @@ from typing import Final
 from otel_umami_exporter.books import Books, count, read
 from otel_umami_exporter.database import is_gone
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
-from otel_umami_exporter.journal import LARGEST_BYTES, forget, journals
+from otel_umami_exporter.journal import LARGEST_BYTES, Taken, forget, journals
 from otel_umami_exporter.spool_file import SpoolFile
 from otel_umami_exporter.spool_rows import (
     MOST_ROWS,
@@ -55,7 +55,7 @@ class Spool(SpoolFile):
     Args:
         path: the file; it is made with mode 0600 when missing. ":memory:" is for tests: nothing survives.
         limits: how much may wait.
-        journal: write single events to a journal first; limits are then kept by `tidy`, not by `put`.
+        journal: write single events to a journal first; limits are kept when they are taken in, not by `put`.
     Raises:
         SpoolError: the file can neither be opened nor replaced.
         SpoolUnavailable: not now: the disk is full or read-only, or another process holds the file.
@@ -245,6 +245,15 @@ class Spool(SpoolFile):
         )
         for (body,) in rows:
             yield body
+
+    def _take(self, database: sqlite3.Connection) -> Taken:
+        """Keep the limits, too: what was appended was not held against them."""
+        taken = super()._take(database)
+        self._untrimmed += taken.events
+        if taken.events and self._untrimmed >= _TRIM_EVERY:
+            self._untrimmed = 0
+            drop_surplus(database, self.limits, taken.latest, _TIDY_AT_ONCE)
+        return taken
 
     def _append(self, bodies: Sequence[bytes], now: float) -> bool:
         """Write *bodies* to the journal; return False where there is none, or where they are too many for it."""

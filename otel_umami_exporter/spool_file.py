@@ -5,7 +5,6 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,21 +21,12 @@ from otel_umami_exporter.database import (
 )
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
 from otel_umami_exporter.forks import pause_for_forks
-from otel_umami_exporter.journal import SUPPORTED, Journal, journals, take_in_others, take_in_own
+from otel_umami_exporter.journal import SUPPORTED, Journal, Taken, journals, take_in_others, take_in_own
 from otel_umami_exporter.salvage import move_aside, salvage
 
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _NO_VALUES: Final = (TypeError, ValueError, OverflowError)  # what damaged values lead to, or a defect of ours
-
-
-@dataclass(slots=True)
-class _Taken:
-    """What one transaction took out of journals: up to where in our own; others that may go; whether there is more."""
-
-    upto: int = 0
-    left: list[Path] = field(default_factory=list)
-    more: bool = False
 
 
 class SpoolFile:
@@ -213,21 +203,21 @@ class SpoolFile:
         while more:
             more = self._took(_transaction(database, "IMMEDIATE", self._take))
 
-    def _take(self, database: sqlite3.Connection) -> _Taken:
+    def _take(self, database: sqlite3.Connection) -> Taken:
         """Insert some of what waits in journals, in the transaction under way."""
-        taken = _Taken()
+        taken = Taken()
         own = self._journal
         if own is not None and own.waits:
-            taken.upto = take_in_own(database, own)
+            take_in_own(database, own, taken)
         if others := self._others():
-            taken.left, taken.more = take_in_others(database, others)
+            take_in_others(database, others, taken)
         return taken
 
     def _others(self) -> list[Path]:
         """Return the journals that are not ours."""
         return journals(self.path, self._journal) if self.path != MEMORY else []
 
-    def _took(self, taken: _Taken) -> bool:
+    def _took(self, taken: Taken) -> bool:
         """Note what a transaction that is committed has taken; return whether there is more."""
         for path in taken.left:
             path.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import pytest
 
 from otel_umami_exporter import SpoolError, SpoolUnavailable
 from otel_umami_exporter.journal import INFIX
-from otel_umami_exporter.spool import Settlement, Spool
+from otel_umami_exporter.spool import Settlement, Spool, SpoolLimits
 
 Question = Callable[[Spool], int]
 WRITES_AND_IS_KILLED = """
@@ -261,3 +261,15 @@ def test_a_forked_child_writes_a_journal_of_its_own(path: Path) -> None:
     assert len(files(path)) == 1
     spool.put([b"parent again"], 1.0)
     assert sorted(spool.bodies()) == [b"child", b"parent", b"parent again"]
+
+
+def test_the_limits_hold_for_what_comes_out_of_a_journal(path: Path) -> None:
+    """Nobody has to wait for the keeper: whoever takes in drops the oldest, and the books say so."""
+    spool = Spool(path, SpoolLimits(max_events=5), journal=True)
+    for each in numbers(250):
+        spool.put([each], 1.0)
+
+    assert [each.body for each in spool.claim(10, 2.0, 90.0).events] == numbers(250)[-5:]
+    books = spool.books()
+    assert books.balanced
+    assert (books.accepted, books.waiting, books.dropped) == (250, 5, {"too_many": 245})
