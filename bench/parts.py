@@ -1,0 +1,75 @@
+"""
+What each part of the caller's way costs in the flow: measured by leaving them out, one after the other from the end.
+
+    .cache/bench/bin/python -m bench.parts
+
+Each part called alone in a loop costs a third of this: there, everything that it touches is in the processor's caches.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from bench.figures import median
+from bench.load import VISITOR, properties
+from bench.ours import OrderPlaced, Silence, pipeline
+
+_EVENTS: Final = 2_000
+_REPEATS: Final = 7
+_US: Final = 1e6
+
+
+def main() -> None:
+    """Measure, and print one line for each part."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from otel_umami_exporter import Pipeline, UmamiSpanProcessor, exporter, journal, record
+    from otel_umami_exporter.overflow import OverflowingSpool
+
+    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
+        road = pipeline(Silence, Path(folder) / "spool")
+        provider = TracerProvider(shutdown_on_exit=False)
+        provider.add_span_processor(UmamiSpanProcessor(pipeline=road))
+        tracer = provider.get_tracer("bench")
+
+        def work(number: int) -> None:
+            with tracer.start_as_current_span("order", attributes={"enduser.pseudo.id": VISITOR}):
+                record(OrderPlaced(**properties(0, number)))  # type: ignore[arg-type]  # as in the load
+
+        parts: list[tuple[str, object, str, Callable[..., Any]]] = [
+            ("the system call", journal.Journal, "_write", lambda *_: None),
+            ("frame, checksum, locks", OverflowingSpool, "put", lambda *_: None),
+            ("the mapping and its JSON", Pipeline, "_put", lambda *_: 1),
+            ("the gate", Pipeline, "_admit", lambda *_: None),
+            ("records out of the span", exporter, "records_from_span", lambda _: []),
+            ("what is left of on_end", UmamiSpanProcessor, "on_end", lambda *_: None),
+        ]
+        before = _each(work)
+        sys.stdout.write(f"{before:6.1f} µs  the span, record() and all that follows\n")
+        for says, owner, name, nothing in parts:
+            setattr(owner, name, nothing)
+            after = _each(work)
+            sys.stdout.write(f"{before - after:6.1f} µs  {says}\n")
+            before = after
+        sys.stdout.write(f"{before:6.1f} µs  the span and record() alone\n")
+        sys.stdout.flush()
+        os._exit(0)  # the senders wait for an answer that never comes
+
+
+def _each(work: Callable[[int], None]) -> float:
+    """Return the median microseconds of this thread's CPU time for one event."""
+    found = []
+    for _ in range(_REPEATS):
+        start = time.thread_time()
+        for number in range(_EVENTS):
+            work(number)
+        found.append((time.thread_time() - start) / _EVENTS * _US)
+    return median(found)
+
+
+if __name__ == "__main__":
+    main()
