@@ -10,17 +10,8 @@ import uvicorn
 _LOOK_SECONDS: Final = 0.05
 
 
-class OrderlyUvicorn(uvicorn.Server):
-    """A server for one thread; *ready* is set when it listens, so that nobody has to poll."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
-        await super().startup(sockets)
-        self.ready.set()
+class Orderly(uvicorn.Server):
+    """A server that leaves no connection open."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """
@@ -44,3 +35,16 @@ class OrderlyUvicorn(uvicorn.Server):
             for each in list(self.server_state.connections):
                 if not each.transport.is_closing():
                     each.shutdown()
+
+
+class OrderlyUvicorn(Orderly):
+    """A server for one thread; *ready* is set when it listens, so that nobody has to poll."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.ready.set()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from otel_umami_exporter.http_server import Orderly
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 LOOPBACK = "127.0.0.1"
-_LOOK_SECONDS = 0.05
 GRACE_SECONDS = 1
 """How long requests under way may still run once the server is asked to stop."""
 
@@ -58,7 +59,7 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-class _LoopServer(uvicorn.Server):
+class _LoopServer(Orderly):
     """uvicorn that leaves signals and logging alone, and wakes by events instead of ticking."""
 
     def __init__(self, app: "ASGIApp") -> None:
@@ -87,25 +88,6 @@ class _LoopServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A connection that comes in at this moment is not among those that uvicorn asks to close: it would wait for its
-        # client until the grace is over, and its socket would stay open even then.
-        asking = asyncio.create_task(self._ask_all_to_close())
-        try:
-            await super().shutdown(sockets)
-        finally:
-            asking.cancel()
-        for each in list(self.server_state.connections):
-            each.transport.abort()
-        await asyncio.sleep(0)  # their turn, to close their sockets
-
-    async def _ask_all_to_close(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            for each in list(self.server_state.connections):
-                if not each.transport.is_closing():
-                    each.shutdown()
 
     async def main_loop(self) -> None:
         await self.on_tick(0)  # Sets the default headers once.
