@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 import socket
 import threading
 from pathlib import Path
@@ -59,7 +60,8 @@ def test_identities_do_not_print_themselves() -> None:
     """Not even simulated people turn up in a traceback."""
     part = cast(1, 1)[0]
 
-    assert not any(each in repr(part) for each in part.identity.secrets())
+    said = re.sub(r"0x[0-9a-f]+", "", repr(part))  # an address in memory may have any digits in it
+    assert not [each for each in part.identity.secrets() if each in said]
 
 
 @pytest.mark.parametrize("citizens", [0, MOST_CITIZENS + 1])
