@@ -119,7 +119,7 @@ class Delivery:
                 self._behind = 0
             claim = self._spool.claim(size, now, lease, newest_since=now - _FRESH_SECONDS)
             if claim.events:
-                return replace(claim, is_full=True)  # the backlog is still there
+                return replace(claim, is_ahead=True)
         claim = self._spool.claim(size, now, lease)
         with self._lock:
             behind = claim.is_full and claim.events[0].accepted_at < now - _BEHIND_SECONDS

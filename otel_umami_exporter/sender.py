@@ -184,11 +184,11 @@ class Sender:
         """Let the other thread go on with what has lingered or fills a batch: it need not wait for our answer."""
         linger = self._timing.linger_seconds
         with self._lock:
-            if not claim.is_full:
+            if not claim.is_full and not claim.is_ahead:
                 self._fresh = 0
                 return
             now = self._clock.monotonic()
-            has_lingered = claim.events[-1].accepted_at <= self._clock.time() - linger
+            has_lingered = claim.is_ahead or claim.events[-1].accepted_at <= self._clock.time() - linger
             if has_lingered or self._flushing or self._fresh >= self._timing.batch_size:
                 self._due = now
                 self._changed.notify()

@@ -46,6 +46,7 @@ class Claim:
     file: int = 0
     in_memory: bool = False
     is_full: bool = False  # there may be more where it came from
+    is_ahead: bool = False  # it overtook a backlog, which waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,19 @@
 """One delivery after the other, with a clock that stands still: what is retried, refused, split, and said."""
 
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from road import road
 
 from otel_umami_exporter.backoff import Backoff
 from otel_umami_exporter.books import Books
 from otel_umami_exporter.delivery import DOUBTFUL_ATTEMPTS, Delivery, Progress, Timing
 from otel_umami_exporter.outcome import BatchRefused, Delivered, Misconfigured, Outcome, Refused, Throttled, Unavailable
 from otel_umami_exporter.overflow import OverflowingSpool
+from otel_umami_exporter.spool import Spool
 from otel_umami_exporter.testing import FakeConnection, ManualClock
 
 AWAY = Unavailable("connection_refused")
@@ -80,6 +83,27 @@ def test_what_happens_now_does_not_wait_for_a_backlog(tmp_path: Path) -> None:
     assert sent.index(b"live 1") < len(sent) - 2
     assert sorted(sent) == sorted([*(b"%d" % each for each in range(12)), b"live 1", b"live 2", b"live 3"])
     assert Books(15, 15, 0, {}, {}) == post.spool.books()
+
+
+def test_what_overtakes_a_backlog_does_not_hold_it_up(tmp_path: Path) -> None:
+    """The clock stands still: whoever lingered for others would linger for ever."""
+    clock, end, left, done = ManualClock(), FakeConnection(), set[bytes](), threading.Event()
+    spool = Spool(tmp_path / "spool")
+    spool.put([b"%d" % each for each in range(60)], clock.time() - 3_600.0)
+    spool.put([b"live"], clock.time())
+    spool.close()
+
+    def answer(bodies: Sequence[bytes]) -> list[Outcome]:
+        left.update(bodies)
+        if len(left) >= 60:
+            done.set()
+        return [Delivered()] * len(bodies)
+
+    end.answer = answer
+    with road(tmp_path / "spool", end, timing=Timing(batch_size=2, linger_seconds=1.0), clock=clock):
+        assert done.wait(60.0), left
+
+    assert b"live" in [body for batch in end.batches[:6] for body in batch]
 
 
 def test_a_backlog_without_anything_new_drains_in_order(tmp_path: Path) -> None:
