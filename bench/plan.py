@@ -1,4 +1,4 @@
-"""All measurements in their order, and how much of each: some fifteen minutes, or with --quick about five."""
+"""All measurements in their order, and how much of each: some ten minutes, or with --quick about five."""
 
 import os
 import platform

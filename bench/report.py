@@ -18,7 +18,7 @@ _HEAD: Final = """# What it costs, beside its peers
 Every figure on this page and in the README comes from one run of one command, which anyone can repeat:
 
 ```sh
-make bench                  # some fifteen minutes; ARGS="--quick" for about five
+make bench                  # some ten minutes; ARGS="--quick" for about five
 ```
 
 The peers run in an environment of their own (`requirements/bench.txt`, hashed), each in a fresh process, against one
