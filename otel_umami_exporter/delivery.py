@@ -114,9 +114,9 @@ class Delivery:
         now, lease = self._clock.time(), self._timing.lease_seconds
         with self._lock:
             size, fresh = self._batch_size, self._behind >= _FRESH_EVERY - 1
-        if fresh:
-            with self._lock:
+            if fresh:
                 self._behind = 0
+        if fresh:
             claim = self._spool.claim(size, now, lease, newest_since=now - _FRESH_SECONDS)
             if claim.events:
                 return replace(claim, is_ahead=True)

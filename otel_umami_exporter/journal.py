@@ -134,9 +134,8 @@ class Journal:
     def abandon(self) -> None:
         """Write to a new one from now on: in the middle of this one is something that nobody can read."""
         with self._lock:
-            if self._descriptor is not None and not self.is_interrupted:
-                os.close(self._descriptor)
-                self._descriptor, self.name, self._size, self._taken = None, "", 0, 0
+            if not self.is_interrupted:
+                self._let_go()
 
     def close(self) -> None:
         """Let go; what was not taken in is found by the next who opens the spool."""
@@ -165,10 +164,8 @@ class Journal:
         """Write another one in a forked child; the parent goes on with this one, and holds its lock."""
         self._lock = threading.RLock()
         self._inside = set()
-        if self._descriptor is not None:
-            with suppress(OSError):
-                os.close(self._descriptor)
-        self._descriptor, self.name, self._size, self._taken = None, "", 0, 0
+        with suppress(OSError):
+            self._let_go()
 
     def before_fork(self) -> None:
         """Hold still: no frame may be half written by another thread."""
@@ -209,8 +206,14 @@ class Journal:
             return
         with suppress(OSError):
             Path(self._spool).with_name(self.name).unlink()
-        os.close(self._descriptor)
-        self._descriptor, self.name, self._size, self._taken = None, "", 0, 0
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close this journal, and with it the lock; the next frame begins another."""
+        descriptor, self._descriptor = self._descriptor, None
+        self.name, self._size, self._taken = "", 0, 0
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def journals(spool: str, own: Journal | None = None) -> list[Path]:
