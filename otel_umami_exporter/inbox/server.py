@@ -9,7 +9,7 @@ from typing import Final, Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from otel_umami_exporter.http_server import OrderlyUvicorn
+from otel_umami_exporter.http_server import OrderlyUvicorn, take_port
 
 from .faults import Faults
 
@@ -75,16 +75,7 @@ class InboxServer:
 
     def listen(self) -> socket.socket:
         """Take the port without answering yet. Raises OSError if it is in use."""
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # The protocol by name: only then asyncio switches Nagle's algorithm off, which else costs 40 ms an answer.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self._host, self._port))
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
+        listener = take_port(self._host, self._port, _BACKLOG)
         self._port = listener.getsockname()[1]
         return listener
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from otel_umami_exporter.http_server import Orderly
+from otel_umami_exporter.http_server import Orderly, take_port
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -31,7 +31,7 @@ async def serve(app: "ASGIApp", port: int = 0) -> AsyncGenerator[str]:
     ServingError if the application's own start-up fails. Leaving the block stops accepting at once,
     lets requests under way finish for a second, then cuts them off.
     """
-    with _listen(port) as listener:
+    with take_port(LOOPBACK, port) as listener:
         server = _LoopServer(app)
         running = asyncio.create_task(server.run_on(listener), name="simulation server")
         started = asyncio.create_task(server.ready.wait())
@@ -44,19 +44,6 @@ async def serve(app: "ASGIApp", port: int = 0) -> AsyncGenerator[str]:
             started.cancel()
             server.stop.set()
             await running
-
-
-def _listen(port: int) -> socket.socket:
-    # The protocol is spelled out because asyncio turns Nagle's algorithm off only on sockets that name it:
-    # without, every answer of two segments waits 40 ms for an acknowledgement.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 class _LoopServer(Orderly):
