@@ -11,7 +11,7 @@ from typing import Final
 
 from otel_umami_exporter.errors import SpoolError
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 BUSY_SECONDS: Final = 1.0  # how long a writer waits for another process; it may be an event loop that waits
 MEMORY: Final = ":memory:"
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -23,6 +23,10 @@ _ODD_VALUES: Final = (
         " OR typeof(attempts) <> 'integer'"
     ),
     "leases WHERE typeof(first) <> 'integer' OR typeof(last) <> 'integer' OR typeof(until) <> 'real'",
+    (
+        "lent WHERE typeof(last) <> 'integer' OR typeof(journal) <> 'text' OR typeof(begin) <> 'integer'"
+        " OR typeof(upto) <> 'integer' OR typeof(accepted_at) <> 'real' OR typeof(until) <> 'real'"
+    ),
     "books WHERE typeof(entry) <> 'text' OR typeof(reason) <> 'text' OR typeof(number) <> 'integer'",
     "sqlite_sequence WHERE typeof(seq) <> 'integer'",
 )
@@ -41,6 +45,28 @@ CREATE TABLE IF NOT EXISTS leases (
     until REAL NOT NULL,
     owner TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS lent (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    journal TEXT NOT NULL,
+    begin INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    accepted_at REAL NOT NULL,
+    until REAL NOT NULL,
+    owner TEXT NOT NULL,
+    delivered INTEGER NOT NULL DEFAULT 0
+);
+CREATE TRIGGER IF NOT EXISTS lent_begins AFTER INSERT ON lent BEGIN
+    UPDATE sqlite_sequence SET seq = max(seq, NEW.last) WHERE name = 'events';
+    INSERT INTO journals VALUES (NEW.journal, NEW.upto)
+        ON CONFLICT (name) DO UPDATE SET taken = max(taken, excluded.taken);
+END;
+CREATE TRIGGER IF NOT EXISTS lent_ends AFTER UPDATE OF delivered ON lent BEGIN
+    INSERT INTO books VALUES ('delivered', '', NEW.delivered)
+        ON CONFLICT (entry, reason) DO UPDATE SET number = number + excluded.number;
+    DELETE FROM lent WHERE first = NEW.first;
+END;
+INSERT INTO sqlite_sequence SELECT 'events', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events');
 CREATE TABLE IF NOT EXISTS seen (
     key BLOB PRIMARY KEY,
     door TEXT NOT NULL,
@@ -91,7 +117,7 @@ def connect(path: str) -> sqlite3.Connection:
             raise SpoolError(f"the spool {path} was written by a newer version of this library ({version})")
         if version < SCHEMA_VERSION:
             database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        for table in ("events", "leases", "seen", "dead_letters", "journals", "books"):
+        for table in ("events", "leases", "lent", "seen", "dead_letters", "journals", "books"):
             database.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608  # our own names
     except BaseException:
         database.close()

@@ -19,11 +19,12 @@ import os
 import sqlite3
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
+from threading import get_ident
 from typing import Final
 from zlib import crc32
 
@@ -37,11 +38,13 @@ SUPPORTED: Final = fcntl is not None
 LARGEST_BYTES: Final = 64 << 10  # of one frame
 INFIX: Final = ".journal-"
 _HEAD: Final = struct.Struct("<II")
-_INSIDE: Final = struct.Struct("<dI")
+_FRONT: Final = struct.Struct("<dII")  # what follows: time, number of bodies, and length of the first
+_FRAME: Final = struct.Struct("<IIdII")  # both
 _BODY: Final = struct.Struct("<I")
 _LENGTH: Final = _BODY.pack
 _MOST_BYTES: Final = 64 << 20  # that wait to be taken in; more means that the spool's file takes nothing
 _NEW_AT_BYTES: Final = 256 << 10  # a journal that is taken in and larger than this is given up for a new one
+_LONG_BYTES: Final = 4 << 20  # a journal of which so much is taken in is left to whoever claims next
 _AT_ONCE: Final = 256 << 10  # bytes of one journal in one transaction: more would hold up the interpreter
 Row = tuple[bytes, float]
 
@@ -61,56 +64,77 @@ class Journal:
         self._inside: set[int] = set()  # threads that hold the lock to write, or are about to
         self._descriptor: int | None = None
         self.name = ""
+        self.leaves_rest = False  # what one of ours holds that we have let go is to be taken in
         self._size = 0
         self._taken = 0
+        self._events = 0  # appended and not known to be taken in
+        self._lent = 0  # batches that are on their way from this one: see lending.py
 
-    def append(self, bodies: Sequence[bytes], now: float) -> None:
+    def append(self, bodies: Sequence[bytes], now: float) -> bool:
         """
-        Write *bodies* as one frame; in the system's hands when this returns.
+        Write *bodies* as one frame; in the system's hands when this returns. False: too much for a frame.
 
         Raises:
             OSError: nothing of it is written.
         """
-        parts = [_INSIDE.pack(now, len(bodies))]
-        for body in bodies:
-            parts += (_LENGTH(len(body)), body)
-        inside = b"".join(parts)
-        frame = _HEAD.pack(len(inside), crc32(inside)) + inside
-        thread = threading.get_ident()
+        inside = _FRONT.pack(now, len(bodies), len(bodies[0])) + bodies[0]
+        if len(bodies) > 1:
+            inside += b"".join([part for body in bodies[1:] for part in (_LENGTH(len(body)), body)])
+        size = len(inside)
+        if size > LARGEST_BYTES:
+            return False
+        frame = _HEAD.pack(size, crc32(inside)) + inside
+        thread = get_ident()
         if thread in self._inside:
             raise OSError("the journal is in use by what was interrupted")
         self._inside.add(thread)  # Before the lock is held, and until it is not: a signal may come between.
         try:
             with self._lock:
-                self._write(frame)
+                if self._descriptor is None or self._size - self._taken > _MOST_BYTES:
+                    self._make_ready()
+                try:
+                    written = os.write(self._descriptor, frame)  # type: ignore[arg-type]  # it is ready
+                except OSError:
+                    self._cut()
+                    raise
+                if written != size + _HEAD.size:
+                    self._cut()
+                    raise OSError("the disk is full")
+                self._size += written
+                self._events += len(bodies)
         finally:
             self._inside.discard(thread)
+        return True
 
     @property
     def is_interrupted(self) -> bool:
         """Whether we are a signal handler, and this very thread is in the middle of a frame: wait for nothing then."""
-        return threading.get_ident() in self._inside
+        return get_ident() in self._inside
 
-    def _write(self, frame: bytes) -> None:
+    def _make_ready(self) -> None:
         if self._size - self._taken > _MOST_BYTES:
             raise OSError("too much waits to be taken in")
-        descriptor = self._open() if self._descriptor is None else self._descriptor
-        try:
-            written = os.write(descriptor, frame)
-        except OSError:
-            self._cut(descriptor)
-            raise
-        if written != len(frame):
-            self._cut(descriptor)
-            raise OSError("the disk is full")
-        self._size += written
+        self._open()
 
     @property
     def waits(self) -> bool:
         """Whether something was appended and not yet taken in."""
         return self._size > self._taken
 
-    def read(self, upto: int) -> tuple[bytes, int]:
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many events, at most, and bytes were appended and not yet taken in."""
+        return self._events, self._size - self._taken
+
+    def mark(self) -> tuple[str, int]:
+        """Return the name of this journal and where it ends now."""
+        return self.name, self._size
+
+    def waits_before(self, name: str, upto: int) -> bool:
+        """Whether something before that mark was not yet taken in."""
+        return self.name == name and self._taken < upto
+
+    def read(self, upto: int, at_most: int = _AT_ONCE) -> tuple[bytes, int]:
         """
         Return what was not yet taken in, and where it begins. Also of a file that somebody has deleted.
 
@@ -120,16 +144,42 @@ class Journal:
             self._taken = max(self._taken, min(upto, self._size))
             if self._descriptor is None:
                 return b"", self._taken
-            return os.pread(self._descriptor, min(_AT_ONCE, self._size - self._taken), self._taken), self._taken
+            return os.pread(self._descriptor, min(at_most, self._size - self._taken), self._taken), self._taken
 
-    def took(self, upto: int) -> None:
-        """Note that all before *upto* is in the spool's file; begin a new journal when this one has grown."""
+    def read_range(self, name: str, begin: int, upto: int) -> bytes | None:
+        """Return what stands there, if this is the journal of that name."""
+        with self._lock:
+            if self._descriptor is None or self.name != name:
+                return None
+            return os.pread(self._descriptor, upto - begin, begin)
+
+    def took(self, upto: int, events: int, *, lent: bool = False) -> None:
+        """Note that *events* more, all before *upto*, are in the spool's file, or *lent*; a long journal ends here."""
         with self._lock:
             self._taken = max(self._taken, upto)
-            if self.is_interrupted or not self._size == self._taken > 0:
-                return
-            if self._taken >= _NEW_AT_BYTES or self._is_deleted():
-                self._give_up()
+            self._events = max(0, self._events - events) if self.waits else 0
+            self._lent += lent
+            self._end_if_done()
+
+    def settled(self, name: str) -> None:
+        """Note that a batch that was lent from the journal of that name is settled."""
+        with self._lock:
+            if self.name != name:
+                self.leaves_rest = True  # that file may go now
+            elif self._lent:
+                self._lent -= 1
+                self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self.is_interrupted or not self._taken:
+            return
+        waiting = self._size - self._taken
+        if not waiting and not self._lent and (self._taken >= _NEW_AT_BYTES or self._is_deleted()):
+            self._give_up()
+        elif self._taken >= _LONG_BYTES and waiting <= self._taken >> 4:
+            # A steady flow never leaves it empty: the rest is taken in as another's, and the file is deleted.
+            self.leaves_rest = self.leaves_rest or waiting > 0
+            self._let_go()
 
     def abandon(self) -> None:
         """Write to a new one from now on: in the middle of this one is something that nobody can read."""
@@ -139,13 +189,13 @@ class Journal:
 
     def close(self) -> None:
         """Let go; what was not taken in is found by the next who opens the spool."""
-        thread = threading.get_ident()
+        thread = get_ident()
         if thread in self._inside:
             return
         self._inside.add(thread)
         try:
             with self._lock:
-                if self._size == self._taken:
+                if self._size == self._taken and not self._lent:
                     self._give_up()
                 elif self._descriptor is not None:
                     os.close(self._descriptor)
@@ -175,7 +225,7 @@ class Journal:
         """Go on, in the parent."""
         self._lock.release()
 
-    def _open(self) -> int:
+    def _open(self) -> None:
         while True:
             path = Path(f"{self._spool}{INFIX}{token_hex(8)}")
             self.name = path.name  # First: whoever lists the files must know that this one is ours.
@@ -190,13 +240,13 @@ class Journal:
             if os.fstat(descriptor).st_nlink:
                 break
             os.close(descriptor)  # somebody was faster with the lock, and took it for one that was left
-        self._descriptor, self._size, self._taken = descriptor, 0, 0
-        return descriptor
+        self._descriptor, self._size, self._taken, self._events, self._lent = descriptor, 0, 0, 0, 0
 
-    def _cut(self, descriptor: int) -> None:
+    def _cut(self) -> None:
         """Take back half a frame."""
-        with suppress(OSError):
-            os.ftruncate(descriptor, self._size)
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
 
     def _is_deleted(self) -> bool:
         return self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0
@@ -211,7 +261,7 @@ class Journal:
     def _let_go(self) -> None:
         """Close this journal, and with it the lock; the next frame begins another."""
         descriptor, self._descriptor = self._descriptor, None
-        self.name, self._size, self._taken = "", 0, 0
+        self.name, self._size, self._taken, self._events, self._lent = "", 0, 0, 0, 0
         if descriptor is not None:
             os.close(descriptor)
 
@@ -228,24 +278,24 @@ def journals(spool: str, own: Journal | None = None) -> list[Path]:
     return []
 
 
-def rows(data: bytes) -> Iterator[tuple[list[Row], int]]:
-    """Yield the bodies of each whole frame in *data* with their time, and where the frame ends."""
-    position = 0
-    while position + _HEAD.size <= len(data):
-        length, checksum = _HEAD.unpack_from(data, position)
-        start, end = position + _HEAD.size, position + _HEAD.size + length
-        if length < _INSIDE.size or end > len(data) or crc32(data[start:end]) != checksum:
-            return
-        now, count = _INSIDE.unpack_from(data, start)
-        place = start + _INSIDE.size
-        found: list[Row] = []
-        for _ in range(count):
-            (size,) = _BODY.unpack_from(data, place)
+def rows(data: bytes, at_most: int = _AT_ONCE) -> tuple[list[Row], int]:
+    """Return the bodies of the whole frames in *data* with their time, not more than *at_most*; and where these end."""
+    found: list[Row] = []
+    position, size = 0, len(data)
+    while position + _FRAME.size <= size:
+        length, checksum, now, count, first = _FRAME.unpack_from(data, position)
+        start, place = position + _HEAD.size, position + _FRAME.size
+        end = start + length
+        if end > size or len(found) + count > at_most or crc32(data[start:end]) != checksum:
+            break
+        found.append((data[place : place + first], now))
+        for _ in range(count - 1):
+            place += first
+            (first,) = _BODY.unpack_from(data, place)
             place += _BODY.size
-            found.append((data[place : place + size], now))
-            place += size
-        yield found, end
+            found.append((data[place : place + first], now))
         position = end
+    return found, position
 
 
 @dataclass(slots=True)
@@ -253,11 +303,12 @@ class Taken:
     """
     What one transaction took out of journals.
 
-    *upto* is how far our own was taken in, *left* are others that may go, *more* says whether there is more; *events*
-    were taken, the latest of them accepted at *latest*.
+    *upto* is how far our own was taken in, and *own* how many events of it; *left* are others that may go,
+    *more* says whether there is more; *events* became rows, the latest of them accepted at *latest*.
     """
 
     upto: int = 0
+    own: int = 0
     left: list[Path] = field(default_factory=list)
     more: bool = False
     events: int = 0
@@ -267,25 +318,23 @@ class Taken:
 def take_in_own(database: sqlite3.Connection, own: Journal, taken: Taken) -> None:
     """Take in our own journal, in the transaction under way."""
     name = own.name  # what is begun after this has nothing to take in yet
-    data, begin = own.read(_taken(database, name))
+    data, begin = own.read(taken_upto(database, name))
     taken.upto = _insert(database, name, data, begin, taken)
+    taken.own = taken.events
     if data and taken.upto == begin:
         _log.error("the journal was damaged: what was written after byte %d of it is lost", begin)
         own.abandon()
 
 
-def _taken(database: sqlite3.Connection, name: str) -> int:
+def taken_upto(database: sqlite3.Connection, name: str) -> int:
+    """Return how far the journal of this name was taken in."""
     row = database.execute("SELECT taken FROM journals WHERE name = ?", (name,)).fetchone()
     return row[0] if row is not None and isinstance(row[0], int) and row[0] >= 0 else 0
 
 
 def _insert(database: sqlite3.Connection, name: str, data: bytes, begin: int, taken: Taken) -> int:
     """Insert the whole frames in *data*, in the transaction under way; return up to where they reach."""
-    found: list[Row] = []
-    end = 0
-    for frame, upto in rows(data):
-        found += frame
-        end = upto
+    found, end = rows(data)
     if found:
         database.executemany("INSERT INTO events (body, accepted_at) VALUES (?, ?)", found)
         database.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (name, begin + end))
@@ -294,19 +343,26 @@ def _insert(database: sqlite3.Connection, name: str, data: bytes, begin: int, ta
     return begin + end
 
 
-def take_in_others(database: sqlite3.Connection, paths: Sequence[Path], taken: Taken) -> None:
-    """Take in the journals of others, in the transaction under way."""
+def take_in_others(database: sqlite3.Connection, paths: Sequence[Path], taken: Taken, *, living: bool) -> None:
+    """Take in the journals of others, in the transaction under way; those whose writer lives only if *living*."""
     for path in paths:
         with suppress(OSError), path.open("rb") as file:
             is_left = _is_left(file.fileno())  # First: what is written after this is written by somebody who lives.
-            begin = _taken(database, path.name)
+            if not is_left and not living:
+                continue
+            begin = taken_upto(database, path.name)
             file.seek(begin)
             data = file.read(_AT_ONCE)
             end = _insert(database, path.name, data, begin, taken)
             if len(data) == _AT_ONCE and end > begin:
                 taken.more = True
-            elif is_left:
+            elif is_left and not _is_lent(database, path.name):
                 taken.left.append(path)
+
+
+def _is_lent(database: sqlite3.Connection, name: str) -> bool:
+    """Whether a batch from the journal of this name is on its way."""
+    return database.execute("SELECT 1 FROM lent WHERE journal = ?", (name,)).fetchone() is not None
 
 
 def forget(database: sqlite3.Connection, present: Sequence[Path]) -> None:

@@ -10,6 +10,7 @@ What became of one event that was sent, as types; and what the sender does about
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +55,5 @@ class BatchRefused:
     reason: str
 
 
+DELIVERED: Final = Delivered()
 Outcome = Delivered | Refused | Throttled | Unavailable | Misconfigured | BatchRefused

@@ -23,7 +23,7 @@ from otel_umami_exporter.database import MEMORY
 from otel_umami_exporter.dead_letters import dead_letters
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
 from otel_umami_exporter.forks import begin_anew_in_children
-from otel_umami_exporter.spool import Claim, Entry, Settlement, Spool, SpoolLimits
+from otel_umami_exporter.spool import Claim, Entry, Mark, Settlement, Spool, SpoolLimits
 
 _log: Final = logging.getLogger(__name__)
 IN_MEMORY: Final = SpoolLimits(max_events=20_000, max_bytes=32 << 20)
@@ -167,19 +167,19 @@ class OverflowingSpool:
                 books += self._memory.books()
             return books
 
-    def marks(self) -> tuple[int, int]:
-        """Return the newest ids ever accepted, on disk and in memory; see `holds_up_to`."""
-        return (self._disk.last_id() if self._disk else 0, self._memory.last_id() if self._memory else 0)
+    def marks(self) -> tuple[Mark | None, Mark | None]:
+        """Return marks after all that was accepted so far, on disk and in memory; see `holds_up_to`."""
+        return (self._disk.mark() if self._disk else None, self._memory.mark() if self._memory else None)
 
-    def holds_up_to(self, marks: tuple[int, int]) -> bool:
+    def holds_up_to(self, marks: tuple[Mark | None, Mark | None]) -> bool:
         """Whether something accepted before *marks* were taken still waits."""
-        if marks[1] and self._memory is None and self._disk is not None:
+        on_disk, in_memory = marks
+        if in_memory is not None and in_memory.last_id and self._memory is None and self._disk is not None:
             return self._disk.oldest() is not None  # what was in memory has moved, and has other ids now
-        for spool, mark in ((self._disk, marks[0]), (self._memory, marks[1])):
-            oldest = spool.oldest() if spool is not None else None
-            if oldest is not None and oldest[0] <= mark:
-                return True
-        return False
+        return any(
+            spool is not None and mark is not None and spool.holds(mark)
+            for spool, mark in ((self._disk, on_disk), (self._memory, in_memory))
+        )
 
     def oldest(self) -> tuple[int, float] | None:
         """Return id and time of acceptance of the oldest event that waits, or None."""

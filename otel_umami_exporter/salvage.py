@@ -14,6 +14,9 @@ _LOOKS: Final = 200_000  # ids that are asked for one by one
 _FAILURES: Final = 10_000  # of these, how many may be unreadable before the rest is given up: about a second
 _NEAR: Final = 10_000  # how far before the first that a walk has found some more are looked for
 _BIGGEST_ID: Final = 2**53  # a larger one is damage
+_LOAN: Final = 10_000  # events, and bytes, that are certainly more than one batch
+_LOAN_BYTES: Final = 64 << 20
+_TAKEN_ID: Final = "SELECT 1 FROM events WHERE id BETWEEN ? AND ?"
 _Row = tuple[Any, ...]
 
 
@@ -37,6 +40,7 @@ def salvage(damaged: str, fresh: sqlite3.Connection) -> int:
     events: dict[int, _Row] = {}
     letters: dict[int, _Row] = {}
     taken: list[_Row] = []
+    lent: list[_Row] = []
     last = 0
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True, timeout=0)) as old:
         old.text_factory = bytes  # text may be anything now
@@ -44,6 +48,10 @@ def salvage(damaged: str, fresh: sqlite3.Connection) -> int:
         events = _readable(old, "SELECT id, body, accepted_at, attempts FROM events", last)
         with suppress(sqlite3.Error):
             taken = old.execute("SELECT name, taken FROM journals").fetchall()
+        with suppress(sqlite3.Error):
+            lent = old.execute(
+                "SELECT first, last, journal, begin, upto, accepted_at, until, owner FROM lent"
+            ).fetchall()
         letters = _readable(old, "SELECT id, body, accepted_at, refused_at, reason FROM dead_letters", last)
     fresh.execute("BEGIN IMMEDIATE")
     newest = max((_number(row[2], 0.0) for row in events.values()), default=0.0)
@@ -59,7 +67,8 @@ def salvage(damaged: str, fresh: sqlite3.Connection) -> int:
             if isinstance(name, bytes) and isinstance(upto, int) and 0 <= upto < _BIGGEST_ID
         ],
     )
-    saved = 0
+    loans = _begin_loans(fresh, lent, last or _BIGGEST_ID, newest)
+    saved = sum(last - first + 1 for first, last in loans)
     for number, (_, body, accepted, refused, reason) in letters.items():
         if number not in events:
             text = bytes(reason).decode(errors="replace") if isinstance(reason, bytes) else "unknown"
@@ -69,9 +78,30 @@ def salvage(damaged: str, fresh: sqlite3.Connection) -> int:
             )
             count(fresh, "refused", text, 1)
             saved += 1
-    _begin_books(fresh, max([last, *events, *letters]), len(events) + saved)
+    _begin_books(fresh, max([last, *events, *letters, *(end for _, end in loans)]), len(events) + saved)
     fresh.execute("COMMIT")
     return len(events)
+
+
+def _begin_loans(fresh: sqlite3.Connection, lent: list[_Row], last_id: int, newest: float) -> list[tuple[int, int]]:
+    """Keep the loans that make sense, so that a batch on its way is settled, or given back; return their ids."""
+    found: dict[int, int] = {}
+    for first, last, journal, begin, upto, accepted, until, owner in lent:
+        numbers = (first, last, begin, upto)
+        if not all(isinstance(each, int) and 0 <= each < _BIGGEST_ID for each in numbers):
+            continue
+        if not isinstance(journal, bytes) or not 0 <= last - first < _LOAN or not 0 < upto - begin < _LOAN_BYTES:
+            continue
+        is_twice = any(one <= last and first <= other for one, other in found.items())
+        if last > last_id or is_twice or fresh.execute(_TAKEN_ID, (first, last)).fetchone():
+            continue
+        found[first] = last
+        values = (journal.decode(errors="replace"), begin, upto, _number(accepted, newest), _number(until, newest))
+        fresh.execute(
+            "INSERT INTO lent (first, last, journal, begin, upto, accepted_at, until, owner) VALUES (?,?,?,?,?,?,?,?)",
+            (first, last, *values, bytes(owner).decode(errors="replace") if isinstance(owner, bytes) else ""),
+        )
+    return list(found.items())
 
 
 def _begin_books(fresh: sqlite3.Connection, last_id: int, kept: int) -> None:

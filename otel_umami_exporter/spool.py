@@ -16,14 +16,26 @@ accepted = delivered + waiting + refused + dropped.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from otel_umami_exporter.books import Books, count, read
 from otel_umami_exporter.database import is_gone
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
-from otel_umami_exporter.journal import LARGEST_BYTES, Taken, forget, journals
-from otel_umami_exporter.spool_file import SpoolFile
+from otel_umami_exporter.journal import Taken, forget, journals
+from otel_umami_exporter.lending import (
+    all_loans,
+    bodies,
+    give_back,
+    lend,
+    orphaned,
+    overdue,
+    read_beside,
+    settle,
+    settle_delivered,
+)
+from otel_umami_exporter.spool_file import SpoolFile, nothing
 from otel_umami_exporter.spool_rows import (
     MOST_ROWS,
     Claim,
@@ -43,6 +55,8 @@ __all__ = ["Claim", "Entry", "Settlement", "Spool", "SpoolLimits", "Spooled"]
 _TRIM_EVERY: Final = 100  # events between two looks at the limits
 _TRIM_AT_MOST: Final = 300  # events that a writer drops at a time; more would be felt on an event loop
 _TIDY_AT_ONCE: Final = 1_000
+_BEHIND_BYTES: Final = 16 << 20  # in the journal
+_SHARE: Final = 8  # of the limits, that may wait in a journal
 _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
 
 
@@ -79,8 +93,17 @@ class Spool(SpoolFile):
         Raises:
             SpoolError: nothing of it is on disk.
         """
-        if self._append(bodies, now):
-            return
+        journal = self._journal
+        if journal is not None and journal.works and bodies:
+            if self._closed:
+                raise SpoolError("the spool is closed")
+            try:
+                if journal.append(bodies, now):
+                    return
+            except OSError as error:
+                if journal.works:  # else there are no locks here, and so no journals
+                    why = error.strerror or error
+                    raise SpoolUnavailable(f"the spool {self.path} cannot be written: {why}") from error
         if len(bodies) > MOST_ROWS:
             self.write(lambda database: insert_many(database, bodies, now), look=False)
         else:  # one statement is its own transaction: one wait for the file, and for the interpreter
@@ -120,42 +143,58 @@ class Spool(SpoolFile):
         """
         Take up to *limit* events for sending, oldest first; or the newest of those accepted since *newest_since*.
 
-        A claimed event is invisible to other claims until it is settled or its lease has run out.
+        A claimed event is invisible to other claims until it is settled or its lease has run out. Where no backlog
+        waits, a batch comes straight from the journal: see lending.py.
         """
+        until = now + lease_seconds
+        if newest_since is None and self._may_lend and (claim := self._lend(limit, now, until)):
+            return claim
 
-        def work(database: sqlite3.Connection) -> Claim:
+        def work(database: sqlite3.Connection) -> tuple[Taken, Claim]:
+            give_back(database, overdue(database, now), self._read_journal)
+            taken = self._take(database, own=self._is_behind, living=False)
             found, is_full = free(database, limit, now, newest_since)
+            if not found and not taken.upto:
+                taken = self._take(database, living=False)
+                found, is_full = free(database, limit, now, newest_since)
             if not found:
-                return Claim(())
-            lease = (found[0].id, found[-1].id, now + lease_seconds, self._owner)
+                return taken, Claim(())
+            lease = (found[0].id, found[-1].id, until, self._owner)
             cursor = database.execute("INSERT INTO leases (first, last, until, owner) VALUES (?, ?, ?, ?)", lease)
-            return Claim(found, cursor.lastrowid or 0, self._generation, is_full=is_full)
+            return taken, Claim(found, cursor.lastrowid or 0, self._generation, is_full=is_full)
 
-        return self.write(work)
+        if newest_since is not None:
+            self._run(nothing)  # all of the journal, to its end
+        return self._write(work)
 
     def settle(self, claim: Claim, settlement: Settlement, now: float) -> None:
         """Write down, in one transaction, what became of a claimed batch; what is not mentioned waits again."""
-        if claim.file != self._generation:
-            return  # the file was replaced meanwhile: these ids mean nothing in the new one
+        loan = claim.loan
+        if claim.file == self._generation:  # else the file was replaced: these ids mean nothing in the new one
+            all_of_it = loan if len(settlement.delivered) == len(claim.events) else None
+            if not all_of_it or not self._run(lambda database: settle_delivered(database, all_of_it), look=False):
+                self.write(lambda database: self._settle(database, claim, settlement, now), look=False)
+        if loan is not None and self._journal is not None:
+            self._journal.settled(loan.journal)
 
-        def work(database: sqlite3.Connection) -> None:
+    def _settle(self, database: sqlite3.Connection, claim: Claim, settlement: Settlement, now: float) -> None:
+        if claim.loan is not None and settle(database, claim.loan, claim.events, settlement, now):
+            return
+        database.execute(
+            "DELETE FROM leases WHERE (id = ? AND owner = ?) OR until <= ?", (claim.lease, self._owner, now)
+        )
+        count(database, "delivered", "", delete(database, settlement.delivered))
+        for each, reason in settlement.refused:
             database.execute(
-                "DELETE FROM leases WHERE (id = ? AND owner = ?) OR until <= ?", (claim.lease, self._owner, now)
+                "INSERT OR IGNORE INTO dead_letters (id, body, accepted_at, refused_at, reason)"
+                " SELECT id, body, accepted_at, ?, ? FROM events WHERE id = ?",
+                (now, reason, each),
             )
-            count(database, "delivered", "", delete(database, settlement.delivered))
-            for each, reason in settlement.refused:
-                database.execute(
-                    "INSERT OR IGNORE INTO dead_letters (id, body, accepted_at, refused_at, reason)"
-                    " SELECT id, body, accepted_at, ?, ? FROM events WHERE id = ?",
-                    (now, reason, each),
-                )
-                count(database, "refused", reason, delete(database, [each]))
-            database.executemany(
-                "UPDATE events SET attempts = attempts + 1, not_before = ? WHERE id = ?",
-                [(not_before, each) for each, not_before in settlement.retry],
-            )
-
-        self.write(work, look=False)
+            count(database, "refused", reason, delete(database, [each]))
+        database.executemany(
+            "UPDATE events SET attempts = attempts + 1, not_before = ? WHERE id = ?",
+            [(not_before, each) for each, not_before in settlement.retry],
+        )
 
     def take_out(self, claim: Claim) -> None:
         """Strike a claimed batch from these books: it was put into another spool."""
@@ -169,11 +208,12 @@ class Spool(SpoolFile):
     def trim(self, now: float, *, at_most: int = _TRIM_AT_MOST) -> int:
         """Drop what is beyond the limits, oldest first and *at_most* so many, and write it into the books."""
 
-        def work(database: sqlite3.Connection) -> int:
+        def work(database: sqlite3.Connection) -> tuple[Taken, int]:
+            taken = self._take(database, own=self._is_behind, living=False)
             self._untrimmed = 0
-            return drop_surplus(database, self.limits, now, at_most)
+            return taken, drop_surplus(database, self.limits, now, at_most)
 
-        return self.write(work)
+        return self._write(work)
 
     def adopt(self, books: Books, letters: Sequence[tuple[bytes, float, float, str]]) -> None:
         """Take over the books and dead letters of a spool that ends, all of whose events have left it."""
@@ -203,6 +243,7 @@ class Spool(SpoolFile):
             for number, owner in database.execute("SELECT id, owner FROM leases").fetchall():
                 if is_gone(str(owner), self._owner):
                     database.execute("DELETE FROM leases WHERE id = ?", (number,))
+            give_back(database, orphaned(database, lambda owner: is_gone(owner, self._owner)), self._read_journal)
             forget(database, journals(self.path))
             database.execute("DELETE FROM seen WHERE at < ?", (now - _REMEMBER_SECONDS,))
             database.execute(
@@ -210,7 +251,7 @@ class Spool(SpoolFile):
                 (self.limits.max_dead_letters,),
             )
 
-        self.write(work)
+        self.write(work, look=False)
 
     # --- questions ------------------------------------------------------------------------------------------------
 
@@ -220,52 +261,101 @@ class Spool(SpoolFile):
 
     def last_id(self) -> int:
         """Return the id of the newest event ever accepted; 0 when there was none."""
+        return self._run(_last_id)
 
-        def work(database: sqlite3.Connection) -> int:
-            row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-            return int(row[0]) if row else 0
+    def mark(self) -> "Mark":
+        """Return a mark after all that was accepted so far; see `holds`."""
+        # The journal first: what is taken in or lent meanwhile has an id that is asked for next.
+        name, upto = self._journal.mark() if self._journal is not None else ("", 0)
+        return Mark(self._run(_last_id, own=False), name, upto)
 
-        return self._run(work)
+    def holds(self, mark: "Mark") -> bool:
+        """Whether something accepted before *mark* still waits; such a look takes nothing in."""
+        if mark.journal:
+            if self._journal is not None and self._journal.waits_before(mark.journal, mark.upto):
+                return True
+            mark.journal, mark.last_id = "", self._run(_last_id, look=False)  # all of it has ids now
+        oldest = self._run(_oldest, look=False)
+        return oldest is not None and oldest[0] <= mark.last_id
 
     def oldest(self) -> tuple[int, float] | None:
         """Return id and time of acceptance of the oldest event that waits, claimed or not, or None."""
-
-        def work(database: sqlite3.Connection) -> tuple[int, float] | None:
-            row = database.execute("SELECT id, accepted_at FROM events ORDER BY id LIMIT 1").fetchone()
-            return (int(row[0]), float(row[1])) if row else None
-
-        return self._run(work)
+        return self._run(_oldest)
 
     def bodies(self) -> Iterator[bytes]:
         """Yield every body that waits, oldest first, and every dead letter. For tests and inspection."""
-        rows = self._ask(
-            lambda database: database.execute(
-                "SELECT body FROM events UNION ALL SELECT body FROM dead_letters"
-            ).fetchall()
-        )
-        for (body,) in rows:
+
+        def work(database: sqlite3.Connection) -> list[tuple[bytes]]:
+            lent = [(body,) for loan in all_loans(database) for body, _ in bodies(loan, self._read_journal)]
+            query = "SELECT body FROM events UNION ALL SELECT body FROM dead_letters"
+            return lent + database.execute(query).fetchall()
+
+        for (body,) in self._ask(work):
             yield body
 
-    def _take(self, database: sqlite3.Connection) -> Taken:
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _may_lend(self) -> bool:
+        """Whether the next batch may come straight from the journal: something is there, and no limit is near."""
+        return self._journal is not None and self._journal.waits and not self._is_behind
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the journal is to be taken in: a limit is near, or a part of it is not ours any more."""
+        if self._journal is None:
+            return False
+        events, size = self._journal.waiting
+        most = min(_BEHIND_BYTES, self.limits.max_bytes // _SHARE)
+        return self._journal.leaves_rest or events > self.limits.max_events // _SHARE or size > most
+
+    def _lend(self, limit: int, now: float, until: float) -> Claim | None:
+        def whole(database: sqlite3.Connection) -> Claim | None:
+            journal = self._journal
+            lent = lend(database, journal, limit, now, until, self._owner) if journal is not None else None
+            if journal is None or lent is None:
+                return None
+            loan, events = lent
+            journal.took(loan.upto, len(events), lent=True)
+            is_full = len(events) == limit or journal.name == loan.journal
+            return Claim(events, 0, self._generation, is_full=is_full and journal.waits, loan=loan)
+
+        return self._run(whole, look=False)
+
+    def _read_journal(self, name: str, begin: int, upto: int) -> bytes:
+        """Return a piece of a journal, ours or another's."""
+        own = self._journal.read_range(name, begin, upto) if self._journal is not None else None
+        return read_beside(self.path)(name, begin, upto) if own is None else own
+
+    def _take(self, database: sqlite3.Connection, *, own: bool = True, living: bool = True) -> Taken:
         """Keep the limits, too: what was appended was not held against them."""
-        taken = super()._take(database)
+        taken = super()._take(database, own=own, living=living)
+        if self._journal is not None and not taken.more:
+            self._journal.leaves_rest = False
         self._untrimmed += taken.events
         if taken.events and self._untrimmed >= _TRIM_EVERY:
             self._untrimmed = 0
             drop_surplus(database, self.limits, taken.latest, _TIDY_AT_ONCE)
         return taken
 
-    def _append(self, bodies: Sequence[bytes], now: float) -> bool:
-        """Write *bodies* to the journal; return False where there is none, or where they are too many for it."""
-        journal = self._journal
-        if journal is None or len(bodies) > MOST_ROWS or sum(map(len, bodies)) >= LARGEST_BYTES or not journal.works:
-            return False
-        if self._closed:
-            raise SpoolError("the spool is closed")
-        try:
-            journal.append(bodies, now)
-        except OSError as error:
-            if not journal.works:
-                return False
-            raise SpoolUnavailable(f"the spool {self.path} cannot be written: {error.strerror or error}") from error
-        return True
+
+@dataclass(slots=True)
+class Mark:
+    """A place in the flow of events: ids up to *last_id*, and what stood before the byte *upto* of our *journal*."""
+
+    last_id: int
+    journal: str = ""
+    upto: int = 0
+
+
+def _last_id(database: sqlite3.Connection) -> int:
+    row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _oldest(database: sqlite3.Connection) -> tuple[int, float] | None:
+    rows = [
+        database.execute("SELECT id, accepted_at FROM events ORDER BY id LIMIT 1").fetchone(),
+        database.execute("SELECT first, accepted_at FROM lent ORDER BY first LIMIT 1").fetchone(),
+    ]
+    return min(((int(row[0]), float(row[1])) for row in rows if row), default=None)

@@ -109,7 +109,7 @@ class SpoolFile:
         if self._journal is not None:
             if self._journal.waits and not self._closed:
                 with suppress(SpoolError):  # it stays in the journal, then
-                    self._run(_nothing)
+                    self._run(nothing)
             self._journal.close()
         with self._lock:
             self._closed = True
@@ -128,9 +128,13 @@ class SpoolFile:
         """Do *work* in one transaction; unless it only settles or adds, one that begins with the journals (*look*)."""
         if not look:
             return self._run(lambda database: _transaction(database, "IMMEDIATE", work), look=False)
+        return self._write(lambda database: (self._take(database), work(database)))
+
+    def _write(self, work: Callable[[sqlite3.Connection], tuple[Taken, _T]]) -> _T:
+        """Do *work*, which takes in of the journals what it needs, in one transaction."""
 
         def whole(database: sqlite3.Connection) -> _T:
-            taken, result = _transaction(database, "IMMEDIATE", lambda database: (self._take(database), work(database)))
+            taken, result = _transaction(database, "IMMEDIATE", work)
             self._took(taken)
             return result
 
@@ -141,7 +145,7 @@ class SpoolFile:
         if self.path == MEMORY:
             return self.write(work)
         with suppress(SpoolUnavailable):  # held by another process: what is in journals is said later
-            self._run(_nothing)
+            self._run(nothing)
         try:
             with self._aside, closing(connect(self.path)) as database:
                 return _transaction(database, "DEFERRED", work)
@@ -152,12 +156,12 @@ class SpoolFile:
             pass
         return self._run(lambda database: _transaction(database, "DEFERRED", work))  # which replaces a damaged file
 
-    def _run(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True) -> _T:
-        """Do *work*; unless it only adds, on a file into which the journals were taken before (*look*)."""
+    def _run(self, work: Callable[[sqlite3.Connection], _T], *, look: bool = True, own: bool = True) -> _T:
+        """Do *work*; unless it only adds, on a file that has taken the journals in (*look*), also our *own*."""
 
         def whole(database: sqlite3.Connection) -> _T:
             if look:
-                self._take_in(database)
+                self._take_in(database, own=own)
             return work(database)
 
         # We may be a signal handler, and this very thread in the middle of a frame, for which the holder of our lock
@@ -197,20 +201,20 @@ class SpoolFile:
         except sqlite3.Error as error:
             raise _unavailable(self.path, error) from error
 
-    def _take_in(self, database: sqlite3.Connection) -> None:
-        """Move all that waits in journals into the file: our own, and those of other processes, living or dead."""
-        more = (self._journal is not None and self._journal.waits) or bool(self._others())
+    def _take_in(self, database: sqlite3.Connection, *, own: bool) -> None:
+        """Move what waits in journals into the file: those of other processes, living or dead, and our *own*."""
+        more = (own and self._journal is not None and self._journal.waits) or bool(self._others())
         while more:
-            more = self._took(_transaction(database, "IMMEDIATE", self._take))
+            more = self._took(_transaction(database, "IMMEDIATE", lambda database: self._take(database, own=own)))
 
-    def _take(self, database: sqlite3.Connection) -> Taken:
-        """Insert some of what waits in journals, in the transaction under way."""
+    def _take(self, database: sqlite3.Connection, *, own: bool = True, living: bool = True) -> Taken:
+        """Insert some of what waits in journals, in the transaction under way; of others that live only if *living*."""
         taken = Taken()
-        own = self._journal
-        if own is not None and own.waits:
-            take_in_own(database, own, taken)
+        journal = self._journal
+        if own and journal is not None and journal.waits:
+            take_in_own(database, journal, taken)
         if others := self._others():
-            take_in_others(database, others, taken)
+            take_in_others(database, others, taken, living=living)
         return taken
 
     def _others(self) -> list[Path]:
@@ -223,7 +227,7 @@ class SpoolFile:
             path.unlink(missing_ok=True)
         if self._journal is None or not taken.upto:
             return taken.more
-        self._journal.took(taken.upto)
+        self._journal.took(taken.upto, taken.own)
         return taken.more or self._journal.waits
 
     def _connection(self) -> sqlite3.Connection:
@@ -300,7 +304,7 @@ def _transaction(database: sqlite3.Connection, kind: str, work: Callable[[sqlite
     return result
 
 
-def _nothing(_database: sqlite3.Connection) -> None:
+def nothing(_database: sqlite3.Connection) -> None:
     """Look into the journals, and do no more."""
 
 

@@ -5,13 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise, takewhile
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from otel_umami_exporter.books import count, waiting_by_books
 
+if TYPE_CHECKING:
+    from otel_umami_exporter.lending import Loan
+
 MOST_ROWS: Final = 100  # in one statement
-_LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
-_FREE: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
+LONGEST_PAUSE_SECONDS: Final = 3_600.0  # no event steps aside for longer: then the clock was set back
+_UNCLAIMED: Final = " NOT EXISTS (SELECT 1 FROM leases WHERE events.id BETWEEN first AND last AND until > ?)"
+FREE: Final = f"(not_before <= ? OR not_before > ?) AND {_UNCLAIMED}"
+"""Nobody has claimed it, and it is due; takes now, now + LONGEST_PAUSE_SECONDS, now."""
 
 Entry = tuple[Callable[[], Sequence[bytes]], bytes | None]
 """What makes the bodies of one event, and what is equal in the two copies of it that different doors bring, if any."""
@@ -47,6 +52,7 @@ class Claim:
     in_memory: bool = False
     is_full: bool = False  # there may be more where it came from
     is_ahead: bool = False  # it overtook a backlog, which waits
+    loan: "Loan | None" = None  # it comes straight from the journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,9 @@ def free(
     order = "ASC" if newest_since is None else "DESC"
     query = (
         "SELECT id, body, attempts, accepted_at FROM events"  # noqa: S608  # ours
-        f" WHERE (not_before <= ? OR not_before > ?) AND {_FREE} ORDER BY id {order} LIMIT ?"
+        f" WHERE {FREE} ORDER BY id {order} LIMIT ?"
     )
-    rows = database.execute(query, (now, now + _LONGEST_PAUSE_SECONDS, now, limit)).fetchall()
+    rows = database.execute(query, (now, now + LONGEST_PAUSE_SECONDS, now, limit)).fetchall()
     found = [_spooled(row) for row in rows]
     is_full = len(found) == limit
     if newest_since is not None:
@@ -124,13 +130,13 @@ def drop_surplus(database: sqlite3.Connection, limits: SpoolLimits, now: float, 
 def _drop_older(database: sqlite3.Connection, accepted_before: float, now: float, at_most: int) -> int:
     """Drop from the oldest on up to the first that is young enough; reads no further than that."""
     rows = database.execute(
-        f"SELECT id, accepted_at FROM events WHERE {_FREE} ORDER BY id LIMIT ?",  # noqa: S608  # ours
+        f"SELECT id, accepted_at FROM events WHERE {_UNCLAIMED} ORDER BY id LIMIT ?",  # noqa: S608  # ours
         (now, 1),
     ).fetchall()
     if not rows or rows[0][1] >= accepted_before:
         return 0  # as nearly always
     rows = database.execute(
-        f"SELECT id, accepted_at FROM events WHERE {_FREE} ORDER BY id LIMIT ?",  # noqa: S608  # ours
+        f"SELECT id, accepted_at FROM events WHERE {_UNCLAIMED} ORDER BY id LIMIT ?",  # noqa: S608  # ours
         (now, at_most),
     ).fetchall()
     return delete(database, [number for number, _ in takewhile(lambda row: row[1] < accepted_before, rows)])
@@ -140,7 +146,7 @@ def _drop_oldest(database: sqlite3.Connection, number: int, now: float) -> int:
     if number <= 0:
         return 0
     return database.execute(
-        f"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE {_FREE} ORDER BY id LIMIT ?)",  # noqa: S608
+        f"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE {_UNCLAIMED} ORDER BY id LIMIT ?)",  # noqa: S608
         (now, number),
     ).rowcount
 
