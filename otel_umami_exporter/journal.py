@@ -44,7 +44,8 @@ _BODY: Final = struct.Struct("<I")
 _LENGTH: Final = _BODY.pack
 _MOST_BYTES: Final = 64 << 20  # that wait to be taken in; more means that the spool's file takes nothing
 _NEW_AT_BYTES: Final = 256 << 10  # a journal that is taken in and larger than this is given up for a new one
-_LONG_BYTES: Final = 4 << 20  # a journal of which so much is taken in is left to whoever claims next
+_LONG_BYTES: Final = 4 << 20  # a journal of which so much is taken in, and nearly all, is left to whoever claims next
+_LONGEST_BYTES: Final = 32 << 20  # and here, however much waits in it
 _AT_ONCE: Final = 256 << 10  # bytes of one journal in one transaction: more would hold up the interpreter
 Row = tuple[bytes, float]
 
@@ -176,7 +177,7 @@ class Journal:
         waiting = self._size - self._taken
         if not waiting and not self._lent and (self._taken >= _NEW_AT_BYTES or self._is_deleted()):
             self._give_up()
-        elif self._taken >= _LONG_BYTES and waiting <= self._taken >> 4:
+        elif self._taken >= _LONG_BYTES and (waiting <= self._taken >> 4 or self._taken >= _LONGEST_BYTES):
             # A steady flow never leaves it empty: the rest is taken in as another's, and the file is deleted.
             self.leaves_rest = self.leaves_rest or waiting > 0
             self._let_go()
