@@ -1,53 +1,41 @@
 """
 The journal: where an event is written first, in one system call, before it is in the spool's file.
 
-    put ──► journal (one for each process, appended) ──take in──► the spool's file ──► claimed, settled, counted
+    put ──► journal (one for each process, appended) ──lend──► a batch on its way
+                     └─────────────────────────take in──► the spool's file ──► claimed, settled, counted
 
 A transaction of SQLite costs some forty microseconds, most of them for locks and whole pages; appending to a file costs
 three. What was appended survives the death of the process just as well: it is in the system's hands, not in ours. Each
-question to the spool, and each claim, takes the journals in first, so nobody sees an event later than before.
+question to the spool takes the journals in first, so nobody sees an event later than before; the sender gets its
+batches straight from here while no backlog waits (lending.py).
 
-    frame    length of the rest, its checksum, the time of acceptance, how many bodies, each with its length
-    taken    how far each journal was taken in stands in the spool's file, and moves in the transaction that inserts
+    frame    what one call has put, with a checksum: see frames.py
+    taken    how far each journal was taken in, or lent, stands in the spool's file, and moves with that transaction
     alive    whoever writes a journal holds a lock on it; one without a lock, all of which was taken in, is deleted
-
-A frame that a death cut off has a wrong checksum: it ends the journal, and was never acknowledged.
 """
 
-import logging
 import os
-import sqlite3
-import struct
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from threading import get_ident
 from typing import Final
-from zlib import crc32
+
+from otel_umami_exporter.frames import AT_ONCE, frame
 
 try:
     import fcntl
 except ImportError:  # Windows: no lock says who lives, so there are no journals
     fcntl = None  # type: ignore[assignment]
 
-_log: Final = logging.getLogger(__name__)
 SUPPORTED: Final = fcntl is not None
-LARGEST_BYTES: Final = 64 << 10  # of one frame
 INFIX: Final = ".journal-"
-_HEAD: Final = struct.Struct("<II")
-_FRONT: Final = struct.Struct("<dII")  # what follows: time, number of bodies, and length of the first
-_FRAME: Final = struct.Struct("<IIdII")  # both
-_BODY: Final = struct.Struct("<I")
-_LENGTH: Final = _BODY.pack
 _MOST_BYTES: Final = 64 << 20  # that wait to be taken in; more means that the spool's file takes nothing
 _NEW_AT_BYTES: Final = 256 << 10  # a journal that is taken in and larger than this is given up for a new one
 _LONG_BYTES: Final = 4 << 20  # a journal of which so much is taken in, and nearly all, is left to whoever claims next
 _LONGEST_BYTES: Final = 32 << 20  # and here, however much waits in it
-_AT_ONCE: Final = 256 << 10  # bytes of one journal in one transaction: more would hold up the interpreter
-Row = tuple[bytes, float]
 
 
 class Journal:
@@ -78,13 +66,9 @@ class Journal:
         Raises:
             OSError: nothing of it is written.
         """
-        inside = _FRONT.pack(now, len(bodies), len(bodies[0])) + bodies[0]
-        if len(bodies) > 1:
-            inside += b"".join([part for body in bodies[1:] for part in (_LENGTH(len(body)), body)])
-        size = len(inside)
-        if size > LARGEST_BYTES:
+        whole = frame(bodies, now)
+        if whole is None:
             return False
-        frame = _HEAD.pack(size, crc32(inside)) + inside
         thread = get_ident()
         if thread in self._inside:
             raise OSError("the journal is in use by what was interrupted")
@@ -94,11 +78,11 @@ class Journal:
                 if self._descriptor is None or self._size - self._taken > _MOST_BYTES:
                     self._make_ready()
                 try:
-                    written = os.write(self._descriptor, frame)  # type: ignore[arg-type]  # it is ready
+                    written = os.write(self._descriptor, whole)  # type: ignore[arg-type]  # it is ready
                 except OSError:
                     self._cut()
                     raise
-                if written != size + _HEAD.size:
+                if written != len(whole):
                     self._cut()
                     raise OSError("the disk is full")
                 self._size += written
@@ -132,10 +116,10 @@ class Journal:
         return self.name, self._size
 
     def waits_before(self, name: str, upto: int) -> bool:
-        """Whether something before that mark was not yet taken in."""
-        return self.name == name and self._taken < upto
+        """Whether something before that mark was not yet taken in, or may not have been."""
+        return self.leaves_rest or (self.name == name and self._taken < upto)
 
-    def read(self, upto: int, at_most: int = _AT_ONCE) -> tuple[bytes, int]:
+    def read(self, upto: int, at_most: int = AT_ONCE) -> tuple[bytes, int]:
         """
         Return what was not yet taken in, and where it begins. Also of a file that somebody has deleted.
 
@@ -267,115 +251,8 @@ class Journal:
             os.close(descriptor)
 
 
-def journals(spool: str, own: Journal | None = None) -> list[Path]:
-    """Return the journals beside the spool's file but our *own*, oldest first."""
-    folder, name = os.path.split(spool)
-    prefix = name + INFIX
-    with suppress(OSError):
-        names = [each for each in os.listdir(folder or ".") if each.startswith(prefix)]  # noqa: PTH208  # each claim looks
-        ours = own.name if own is not None else ""  # Then: another thread may have begun it meanwhile.
-        found = [Path(folder, each) for each in names if each != ours]
-        return sorted(found, key=lambda path: path.stat().st_mtime) if len(found) > 1 else found
-    return []
-
-
-def rows(data: bytes, at_most: int = _AT_ONCE) -> tuple[list[Row], int]:
-    """Return the bodies of the whole frames in *data* with their time, not more than *at_most*; and where these end."""
-    found: list[Row] = []
-    position, size = 0, len(data)
-    while position + _FRAME.size <= size:
-        length, checksum, now, count, first = _FRAME.unpack_from(data, position)
-        start, place = position + _HEAD.size, position + _FRAME.size
-        end = start + length
-        if end > size or len(found) + count > at_most or crc32(data[start:end]) != checksum:
-            break
-        found.append((data[place : place + first], now))
-        for _ in range(count - 1):
-            place += first
-            (first,) = _BODY.unpack_from(data, place)
-            place += _BODY.size
-            found.append((data[place : place + first], now))
-        position = end
-    return found, position
-
-
-@dataclass(slots=True)
-class Taken:
-    """
-    What one transaction took out of journals.
-
-    *upto* is how far our own was taken in, and *own* how many events of it; *left* are others that may go,
-    *more* says whether there is more; *events* became rows, the latest of them accepted at *latest*.
-    """
-
-    upto: int = 0
-    own: int = 0
-    left: list[Path] = field(default_factory=list)
-    more: bool = False
-    events: int = 0
-    latest: float = 0.0
-
-
-def take_in_own(database: sqlite3.Connection, own: Journal, taken: Taken) -> None:
-    """Take in our own journal, in the transaction under way."""
-    name = own.name  # what is begun after this has nothing to take in yet
-    data, begin = own.read(taken_upto(database, name))
-    taken.upto = _insert(database, name, data, begin, taken)
-    taken.own = taken.events
-    if data and taken.upto == begin:
-        _log.error("the journal was damaged: what was written after byte %d of it is lost", begin)
-        own.abandon()
-
-
-def taken_upto(database: sqlite3.Connection, name: str) -> int:
-    """Return how far the journal of this name was taken in."""
-    row = database.execute("SELECT taken FROM journals WHERE name = ?", (name,)).fetchone()
-    return row[0] if row is not None and isinstance(row[0], int) and row[0] >= 0 else 0
-
-
-def _insert(database: sqlite3.Connection, name: str, data: bytes, begin: int, taken: Taken) -> int:
-    """Insert the whole frames in *data*, in the transaction under way; return up to where they reach."""
-    found, end = rows(data)
-    if found:
-        database.executemany("INSERT INTO events (body, accepted_at) VALUES (?, ?)", found)
-        database.execute("INSERT OR REPLACE INTO journals VALUES (?, ?)", (name, begin + end))
-        taken.events += len(found)
-        taken.latest = max(taken.latest, found[-1][1])
-    return begin + end
-
-
-def take_in_others(database: sqlite3.Connection, paths: Sequence[Path], taken: Taken, *, living: bool) -> None:
-    """Take in the journals of others, in the transaction under way; those whose writer lives only if *living*."""
-    for path in paths:
-        with suppress(OSError), path.open("rb") as file:
-            is_left = _is_left(file.fileno())  # First: what is written after this is written by somebody who lives.
-            if not is_left and not living:
-                continue
-            begin = taken_upto(database, path.name)
-            file.seek(begin)
-            data = file.read(_AT_ONCE)
-            end = _insert(database, path.name, data, begin, taken)
-            if len(data) == _AT_ONCE and end > begin:
-                taken.more = True
-            elif is_left and not _is_lent(database, path.name):
-                taken.left.append(path)
-
-
-def _is_lent(database: sqlite3.Connection, name: str) -> bool:
-    """Whether a batch from the journal of this name is on its way."""
-    return database.execute("SELECT 1 FROM lent WHERE journal = ?", (name,)).fetchone() is not None
-
-
-def forget(database: sqlite3.Connection, present: Sequence[Path]) -> None:
-    """Forget how far journals were taken in that are no more."""
-    names = {path.name for path in present}
-    for (name,) in database.execute("SELECT name FROM journals").fetchall():
-        if name not in names:
-            database.execute("DELETE FROM journals WHERE name = ?", (name,))
-
-
-def _is_left(descriptor: int) -> bool:
-    """Whether nobody writes this journal any more."""
+def is_left(descriptor: int) -> bool:
+    """Whether nobody writes the journal any more that is open here."""
     if fcntl is None:
         return False
     try:

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from otel_umami_exporter.books import count
-from otel_umami_exporter.journal import Journal, Row, rows
-from otel_umami_exporter.spool_rows import FREE, LONGEST_PAUSE_SECONDS, Settlement, Spooled
+from otel_umami_exporter.frames import Row, rows
+from otel_umami_exporter.journal import Journal
+from otel_umami_exporter.spool_rows import FREE, LONGEST_PAUSE_SECONDS, Claim, Settlement, Spooled, settle_rows
 
 _log: Final = logging.getLogger(__name__)
 _PIECE: Final = 64 << 10  # bytes of the journal that are looked at for one batch
@@ -71,10 +72,16 @@ def settle_delivered(database: sqlite3.Connection, loan: Loan) -> bool:
     return done.rowcount == 1
 
 
-def settle(
+def settle(database: sqlite3.Connection, claim: Claim, settlement: Settlement, owner: str, now: float) -> None:
+    """Write down what became of a batch; what is not mentioned waits again."""
+    if claim.loan is None or not _settle_loan(database, claim.loan, claim.events, settlement, now):
+        settle_rows(database, claim, settlement, owner, now)  # or a loan that was given back meanwhile
+
+
+def _settle_loan(
     database: sqlite3.Connection, loan: Loan, events: Sequence[Spooled], settlement: Settlement, now: float
 ) -> bool:
-    """Write down what became of a loan; False when it was given back meanwhile, and is to be settled as rows are."""
+    """Write down what became of a loan; False when it was given back."""
     if database.execute("DELETE FROM lent WHERE first = ?", (loan.first,)).rowcount != 1:
         return False
     reasons = dict(settlement.refused)

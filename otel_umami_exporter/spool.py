@@ -16,14 +16,12 @@ accepted = delivered + waiting + refused + dropped.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from otel_umami_exporter.books import Books, count, read
 from otel_umami_exporter.database import is_gone
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
-from otel_umami_exporter.journal import Taken, forget, journals
 from otel_umami_exporter.lending import (
     all_loans,
     bodies,
@@ -40,6 +38,7 @@ from otel_umami_exporter.spool_rows import (
     MOST_ROWS,
     Claim,
     Entry,
+    Mark,
     Settlement,
     Spooled,
     SpoolLimits,
@@ -48,9 +47,12 @@ from otel_umami_exporter.spool_rows import (
     free,
     insert_many,
     insertion,
+    last_id,
+    oldest,
 )
+from otel_umami_exporter.taking_in import Taken, forget, journals
 
-__all__ = ["Claim", "Entry", "Settlement", "Spool", "SpoolLimits", "Spooled"]
+__all__ = ["Claim", "Entry", "Mark", "Settlement", "Spool", "SpoolLimits", "Spooled"]
 
 _TRIM_EVERY: Final = 100  # events between two looks at the limits
 _TRIM_AT_MOST: Final = 300  # events that a writer drops at a time; more would be felt on an event loop
@@ -173,28 +175,9 @@ class Spool(SpoolFile):
         if claim.file == self._generation:  # else the file was replaced: these ids mean nothing in the new one
             all_of_it = loan if len(settlement.delivered) == len(claim.events) else None
             if not all_of_it or not self._run(lambda database: settle_delivered(database, all_of_it), look=False):
-                self.write(lambda database: self._settle(database, claim, settlement, now), look=False)
+                self.write(lambda database: settle(database, claim, settlement, self._owner, now), look=False)
         if loan is not None and self._journal is not None:
             self._journal.settled(loan.journal)
-
-    def _settle(self, database: sqlite3.Connection, claim: Claim, settlement: Settlement, now: float) -> None:
-        if claim.loan is not None and settle(database, claim.loan, claim.events, settlement, now):
-            return
-        database.execute(
-            "DELETE FROM leases WHERE (id = ? AND owner = ?) OR until <= ?", (claim.lease, self._owner, now)
-        )
-        count(database, "delivered", "", delete(database, settlement.delivered))
-        for each, reason in settlement.refused:
-            database.execute(
-                "INSERT OR IGNORE INTO dead_letters (id, body, accepted_at, refused_at, reason)"
-                " SELECT id, body, accepted_at, ?, ? FROM events WHERE id = ?",
-                (now, reason, each),
-            )
-            count(database, "refused", reason, delete(database, [each]))
-        database.executemany(
-            "UPDATE events SET attempts = attempts + 1, not_before = ? WHERE id = ?",
-            [(not_before, each) for each, not_before in settlement.retry],
-        )
 
     def take_out(self, claim: Claim) -> None:
         """Strike a claimed batch from these books: it was put into another spool."""
@@ -261,26 +244,26 @@ class Spool(SpoolFile):
 
     def last_id(self) -> int:
         """Return the id of the newest event ever accepted; 0 when there was none."""
-        return self._run(_last_id)
+        return self._run(last_id)
 
-    def mark(self) -> "Mark":
+    def mark(self) -> Mark:
         """Return a mark after all that was accepted so far; see `holds`."""
         # The journal first: what is taken in or lent meanwhile has an id that is asked for next.
         name, upto = self._journal.mark() if self._journal is not None else ("", 0)
-        return Mark(self._run(_last_id, own=False), name, upto)
+        return Mark(self._run(last_id, own=False), name, upto)
 
-    def holds(self, mark: "Mark") -> bool:
+    def holds(self, mark: Mark) -> bool:
         """Whether something accepted before *mark* still waits; such a look takes nothing in."""
         if mark.journal:
             if self._journal is not None and self._journal.waits_before(mark.journal, mark.upto):
                 return True
-            mark.journal, mark.last_id = "", self._run(_last_id, look=False)  # all of it has ids now
-        oldest = self._run(_oldest, look=False)
-        return oldest is not None and oldest[0] <= mark.last_id
+            mark.journal, mark.last_id = "", self._run(last_id, look=False)  # all of it has ids now
+        found = self._run(oldest, look=False)
+        return found is not None and found[0] <= mark.last_id
 
     def oldest(self) -> tuple[int, float] | None:
         """Return id and time of acceptance of the oldest event that waits, claimed or not, or None."""
-        return self._run(_oldest)
+        return self._run(oldest)
 
     def bodies(self) -> Iterator[bytes]:
         """Yield every body that waits, oldest first, and every dead letter. For tests and inspection."""
@@ -317,8 +300,8 @@ class Spool(SpoolFile):
                 return None
             loan, events = lent
             journal.took(loan.upto, len(events), lent=True)
-            is_full = len(events) == limit or journal.name == loan.journal
-            return Claim(events, 0, self._generation, is_full=is_full and journal.waits, loan=loan)
+            is_full = journal.waits or journal.leaves_rest
+            return Claim(events, 0, self._generation, is_full=is_full, loan=loan)
 
         return self._run(whole, look=False)
 
@@ -330,32 +313,8 @@ class Spool(SpoolFile):
     def _take(self, database: sqlite3.Connection, *, own: bool = True, living: bool = True) -> Taken:
         """Keep the limits, too: what was appended was not held against them."""
         taken = super()._take(database, own=own, living=living)
-        if self._journal is not None and not taken.more:
-            self._journal.leaves_rest = False
         self._untrimmed += taken.events
         if taken.events and self._untrimmed >= _TRIM_EVERY:
             self._untrimmed = 0
             drop_surplus(database, self.limits, taken.latest, _TIDY_AT_ONCE)
         return taken
-
-
-@dataclass(slots=True)
-class Mark:
-    """A place in the flow of events: ids up to *last_id*, and what stood before the byte *upto* of our *journal*."""
-
-    last_id: int
-    journal: str = ""
-    upto: int = 0
-
-
-def _last_id(database: sqlite3.Connection) -> int:
-    row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _oldest(database: sqlite3.Connection) -> tuple[int, float] | None:
-    rows = [
-        database.execute("SELECT id, accepted_at FROM events ORDER BY id LIMIT 1").fetchone(),
-        database.execute("SELECT first, accepted_at FROM lent ORDER BY first LIMIT 1").fetchone(),
-    ]
-    return min(((int(row[0]), float(row[1])) for row in rows if row), default=None)

@@ -21,8 +21,9 @@ from otel_umami_exporter.database import (
 )
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
 from otel_umami_exporter.forks import pause_for_forks
-from otel_umami_exporter.journal import SUPPORTED, Journal, Taken, journals, take_in_others, take_in_own
+from otel_umami_exporter.journal import SUPPORTED, Journal
 from otel_umami_exporter.salvage import move_aside, salvage
+from otel_umami_exporter.taking_in import Taken, journals, take_in_others, take_in_own
 
 _log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -225,6 +226,8 @@ class SpoolFile:
         """Note what a transaction that is committed has taken; return whether there is more."""
         for path in taken.left:
             path.unlink(missing_ok=True)
+        if self._journal is not None and not taken.more:
+            self._journal.leaves_rest = False
         if self._journal is None or not taken.upto:
             return taken.more
         self._journal.took(taken.upto, taken.own)

@@ -64,6 +64,15 @@ class Settlement:
     retry: Sequence[tuple[int, float]] = ()
 
 
+@dataclass(slots=True)
+class Mark:
+    """A place in the flow of events: ids up to *last_id*, and what stood before the byte *upto* of our *journal*."""
+
+    last_id: int
+    journal: str = ""
+    upto: int = 0
+
+
 @lru_cache(maxsize=MOST_ROWS)
 def insertion(rows: int) -> str:
     """Return the statement that inserts so many events: body and time of acceptance of each."""
@@ -112,6 +121,23 @@ def delete(database: sqlite3.Connection, ids: Sequence[int]) -> int:
     return max(0, database.executemany("DELETE FROM events WHERE id = ?", [(each,) for each in ids]).rowcount)
 
 
+def settle_rows(database: sqlite3.Connection, claim: Claim, settlement: Settlement, owner: str, now: float) -> None:
+    """Write down what became of a batch of rows; what is not mentioned waits again."""
+    database.execute("DELETE FROM leases WHERE (id = ? AND owner = ?) OR until <= ?", (claim.lease, owner, now))
+    count(database, "delivered", "", delete(database, settlement.delivered))
+    for each, reason in settlement.refused:
+        database.execute(
+            "INSERT OR IGNORE INTO dead_letters (id, body, accepted_at, refused_at, reason)"
+            " SELECT id, body, accepted_at, ?, ? FROM events WHERE id = ?",
+            (now, reason, each),
+        )
+        count(database, "refused", reason, delete(database, [each]))
+    database.executemany(
+        "UPDATE events SET attempts = attempts + 1, not_before = ? WHERE id = ?",
+        [(not_before, each) for each, not_before in settlement.retry],
+    )
+
+
 def drop_surplus(database: sqlite3.Connection, limits: SpoolLimits, now: float, at_most: int) -> int:
     """Drop what is beyond *limits*, oldest first and *at_most* so many of each kind, and write it into the books."""
     old = _drop_older(database, now - limits.max_age_seconds, now, at_most)
@@ -156,3 +182,18 @@ def _used_bytes(database: sqlite3.Connection) -> int:
         database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
     return int((pages - free) * size)
+
+
+def last_id(database: sqlite3.Connection) -> int:
+    """Return the id of the newest event ever accepted; 0 when there was none."""
+    row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def oldest(database: sqlite3.Connection) -> tuple[int, float] | None:
+    """Return id and time of acceptance of the oldest event that waits, as a row or on loan, or None."""
+    rows = [
+        database.execute("SELECT id, accepted_at FROM events ORDER BY id LIMIT 1").fetchone(),
+        database.execute("SELECT first, accepted_at FROM lent ORDER BY first LIMIT 1").fetchone(),
+    ]
+    return min(((int(row[0]), float(row[1])) for row in rows if row), default=None)
