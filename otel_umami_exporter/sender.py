@@ -22,6 +22,10 @@ _log: Final = logging.getLogger(__name__)
 WORKERS: Final = 2  # batches in flight: measured best against a real Umami, and all that a kill can double
 _IDLE_SECONDS: Final = 15.0  # how often an idle sender looks for what others left in a shared spool
 _KEEP_EVENTS: Final = 4_000  # accepted or gone, between two checkpoints; the log grows to some 32 MB
+_BUSY_PER_SECOND: Final = 2_000  # a program that records more events than this has no time for us
+_REST_SECONDS: Final = 0.1  # between two batches meanwhile: each step of ours takes the interpreter from it
+_REST_WITHIN_SECONDS: Final = 2.0  # what has waited so long goes all the same
+_LOOK_SECONDS: Final = 0.005  # over less than this no rate is told
 _URGENT_SECONDS: Final = 0.05  # while somebody flushes, what is claimed elsewhere is looked for this often
 
 
@@ -68,6 +72,9 @@ class Sender:
         self._flushing = 0  # somebody waits: no lingering
         self._due: float | None = None  # when the next claim is to be made; None: nothing is known to wait
         self._fresh = 0  # events that no claim was made for
+        self._notified = 0  # events ever
+        self._looked = (0, self._clock.monotonic())  # how many of them there were, and when
+        self._rest_until = 0.0  # the program is busy
         self._resume_at = 0.0  # back-off, which a flush may cut short
         self._asked_until = 0.0  # Retry-After, which it may not
         self._failures = 0
@@ -78,6 +85,7 @@ class Sender:
         """Say that *events* more are in the spool. Cheap: it wakes a thread only when there is something to decide."""
         with self._lock:
             self._fresh += events
+            self._notified += events
             self._unkept += events
             if self._unkept - events < _KEEP_EVENTS <= self._unkept:
                 self._kept.notify()
@@ -184,6 +192,7 @@ class Sender:
         """Let the other thread go on with what has lingered or fills a batch: it need not wait for our answer."""
         linger = self._timing.linger_seconds
         with self._lock:
+            self._rest(claim)
             if not claim.is_full and not claim.is_ahead:
                 self._fresh = 0
                 return
@@ -195,12 +204,25 @@ class Sender:
             elif self._due is None or now + linger < self._due:
                 self._due = now + linger
 
+    def _rest(self, claim: Claim) -> None:
+        """Leave the interpreter to a program that records without a pause, unless that has gone on for too long."""
+        now = self._clock.monotonic()
+        before, then = self._looked
+        if now - then < _LOOK_SECONDS:
+            return
+        self._looked = (self._notified, now)
+        is_busy = self._notified - before > _BUSY_PER_SECOND * (now - then)
+        is_young = claim.events[0].accepted_at > self._clock.time() - _REST_WITHIN_SECONDS
+        self._rest_until = now + _REST_SECONDS if is_busy and is_young else 0.0
+
     def _wait_for_work(self) -> bool:
         """Wait until a claim is due; False when the sender stops."""
         with self._lock:
             while not self._stopping:
                 now = self._clock.monotonic()
                 start = max(now + _IDLE_SECONDS if self._due is None else self._due, self._resume_at, self._asked_until)
+                if not self._flushing:
+                    start = max(start, self._rest_until)
                 if start <= now:
                     self._due, self._fresh = None, max(0, self._fresh - self._timing.batch_size)
                     return True
