@@ -14,7 +14,7 @@ from http import HTTPStatus
 from time import time
 from typing import Any, Final
 
-from otel_umami_exporter.outcome import BatchRefused, Delivered, Misconfigured, Outcome, Refused, Throttled, Unavailable
+from otel_umami_exporter.outcome import DELIVERED, BatchRefused, Misconfigured, Outcome, Refused, Throttled, Unavailable
 
 RETRY_AFTER_LIMIT: Final = 3_600.0  # seconds; a server that asks for more is asked again after an hour
 _TEXT_LIMIT: Final = 4_096  # characters of an answer that is no JSON; a token has some 300
@@ -80,8 +80,8 @@ def read_send(answer: Answer) -> Outcome:
     """Return what the answer of `/api/send` says of its one event."""
     if answer.status == HTTPStatus.OK:
         if isinstance(answer.document, Mapping):
-            return Delivered() if answer.document.get("cache") else BOT_FILTER
-        return Delivered() if _BARE_TOKEN.fullmatch(answer.text) else Unavailable("malformed_answer")
+            return DELIVERED if answer.document.get("cache") else BOT_FILTER
+        return DELIVERED if _BARE_TOKEN.fullmatch(answer.text) else Unavailable("malformed_answer")
     if answer.has_no_route:
         return NOT_UMAMI
     if answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR) and not answer.is_umamis:
@@ -109,8 +109,8 @@ def read_batch(document: object, size: int) -> list[Outcome]:
     if document.get("errors", 0) != len(failed) or document.get("processed") != size - len(failed):
         return [Unavailable("malformed_answer")] * size
     # No token at all: none of the items that were not refused was stored either.
-    rest: Outcome = Delivered() if document.get("cache") else BOT_FILTER
-    return [failed.get(index, rest) for index in range(size)]
+    rest: Outcome = DELIVERED if document.get("cache") else BOT_FILTER
+    return [failed.get(index, rest) for index in range(size)] if failed else [rest] * size
 
 
 def read_error(document: object) -> Outcome:

@@ -3,12 +3,12 @@
 import math
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from time import monotonic
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies
 
@@ -25,6 +25,7 @@ from otel_umami_exporter.answers import (
     read_failure,
     read_send,
 )
+from otel_umami_exporter.direct import Connections, ExchangeError, Reply, Server
 from otel_umami_exporter.outcome import BatchRefused, Delivered, Misconfigured, Outcome, Refused, Throttled, Unavailable
 
 # Umami's bot filter takes every User-Agent that does not look like a browser's system line, "OpenTelemetry-…" too.
@@ -35,9 +36,9 @@ KEEPALIVE_SECONDS: Final = 4.0  # below the server's 5 s: a connection it has ju
 CONNECT_SECONDS: Final = 5.0
 SENDS_IN_FLIGHT: Final = 4  # where there are no batches
 _BATCH_AGAIN_SECONDS: Final = 600.0  # a proxy may have said 404 while Umami was being replaced
-# httpx imports these in the thread that sends first. In a child that is forked in that moment they would stay half
+# These are imported in the thread that sends first. In a child that is forked in that moment they would stay half
 # imported: it could send nothing for the rest of its life.
-for _name in ("httpcore", "certifi", "encodings.idna", "importlib.readers"):
+for _name in ("certifi", "encodings.idna", "importlib.readers", *(["httpcore"] if getproxies() else [])):
     with suppress(ImportError):
         import_module(_name)
 
@@ -104,14 +105,7 @@ class UmamiClient:
         self._timeout = timeout_seconds
         self._batch_from = 0.0  # when there is no /api/batch: the time to look again
         self._doubted = False  # whether a batch of one had no token, though its event was stored by itself
-        address, credentials = split_credentials(endpoint)
-        self._urls = {path: httpx.URL(f"{address}/api/{path}") for path in ("batch", "send")}
-        self._headers = httpx.Headers(our_headers(credentials) | {"Accept-Encoding": "gzip"})
-        # What httpx' client adds to its transport (redirects, cookies, merged addresses) takes longer than the request.
-        if transport is None and not _is_proxied(self._urls["batch"].scheme):
-            transport = httpx.HTTPTransport(limits=_LIMITS)
-        self._transport = transport
-        self._http = open_http(endpoint) if transport is None else None
+        self._way = _way_to(endpoint, transport)
 
     def __enter__(self) -> Self:
         return self
@@ -123,19 +117,16 @@ class UmamiClient:
 
     def close(self) -> None:
         """Close the connection."""
-        for each in (self._transport, self._http):
-            if each is not None:
-                each.close()
+        self._way.close()
 
     def send(self, bodies: Sequence[bytes]) -> list[Outcome]:
         """Send *bodies*, one JSON item each; return one outcome each, in order. Never raises for what a server does."""
-        with no_spans():
-            if monotonic() >= self._batch_from:
-                outcomes = self._send_batch(bodies)
-                if outcomes is not None:
-                    return outcomes
-                self._batch_from = monotonic() + _BATCH_AGAIN_SECONDS  # Umami before 2.17, and some hosts
-            return self._send_each(bodies)
+        if monotonic() >= self._batch_from:
+            outcomes = self._send_batch(bodies)
+            if outcomes is not None:
+                return outcomes
+            self._batch_from = monotonic() + _BATCH_AGAIN_SECONDS  # Umami before 2.17, and some hosts
+        return self._send_each(bodies)
 
     def _send_batch(self, bodies: Sequence[bytes]) -> list[Outcome] | None:
         """Send one batch; None when this server has no batches."""
@@ -206,10 +197,9 @@ class UmamiClient:
                 ):
                     stop.set()
 
-        with_suppression = _in_this_context(work)
         # Daemons: a server that never answers must not keep the interpreter from ending.
         helpers = [
-            threading.Thread(target=with_suppression, name=f"umami-send-{number}", daemon=True)
+            threading.Thread(target=work, name=f"umami-send-{number}", daemon=True)
             for number in range(min(SENDS_IN_FLIGHT, len(bodies)) - 1)
         ]
         for helper in helpers:
@@ -228,47 +218,36 @@ class UmamiClient:
         return self._timeout + 0.2 * items
 
     def _post(self, path: str, content: bytes, items: int) -> Answer | Outcome:
-        seconds = self._seconds(items)
-        timeout = httpx.Timeout(seconds, connect=min(self._timeout, CONNECT_SECONDS))
         try:
-            return self._exchange(path, content, timeout, monotonic() + seconds)
-        except httpx.TimeoutException as error:
-            return Unavailable("connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "timeout")
+            status, body, wait = self._way.post(
+                path, content, self._seconds(items), min(self._timeout, CONNECT_SECONDS)
+            )
+        except ExchangeError as error:
+            return Unavailable(error.reason)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
             return NOT_UMAMI
-        except httpx.TransportError as error:
-            return Unavailable("connection_refused" if isinstance(error, httpx.ConnectError) else "connection_lost")
-        except httpx.HTTPError:
-            return Unavailable("malformed_answer")
+        return read_answer(status, body, wait)
 
-    def _exchange(self, path: str, content: bytes, timeout: httpx.Timeout, give_up_at: float) -> Answer | Outcome:
-        request = httpx.Request(
-            "POST",
-            self._urls[path],
-            headers=self._headers,
-            content=content,
-            extensions={"timeout": timeout.as_dict()},
-        )
-        response = self._respond(request)
-        try:
-            body = b""
-            for piece in response.iter_bytes():
-                body += piece
-                if len(body) > ANSWER_LIMIT:
-                    return Unavailable("malformed_answer")
-                if monotonic() > give_up_at:  # each piece alone was in time
-                    return Unavailable("timeout")
-        finally:
-            response.close()
-        return read_answer(response.status_code, body, response.headers.get("Retry-After"))
 
-    def _respond(self, request: httpx.Request) -> httpx.Response:
-        if self._http is not None:
-            return self._http.send(request, stream=True)
-        assert self._transport is not None
-        response = self._transport.handle_request(request)
-        response.request = request
-        return response
+class _Way(Protocol):
+    """How requests reach Umami."""
+
+    def post(self, path: str, content: bytes, seconds: float, connect_seconds: float) -> Reply:
+        """Send one request; return what came back within *seconds*, or raise `ExchangeError`."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+def _way_to(endpoint: str, transport: httpx.BaseTransport | None) -> _Way:
+    """Return the shortest way to *endpoint*: httpx costs more than all else that is done for a batch."""
+    if transport is None:
+        address, credentials = split_credentials(endpoint)
+        urls = {path: httpx.URL(f"{address}/api/{path}") for path in ("batch", "send")}
+        url = urls["batch"]
+        if url.scheme in ("http", "https") and url.host and not _is_proxied(url.scheme):
+            return _Direct(urls, our_headers(credentials))
+    return _ThroughHttpx(endpoint, transport)
 
 
 def _is_proxied(scheme: str) -> bool:
@@ -277,11 +256,70 @@ def _is_proxied(scheme: str) -> bool:
     return scheme in proxies or "all" in proxies
 
 
-def _in_this_context(work: Callable[[], None]) -> Callable[[], None]:
-    current = context.get_current()
+class _Direct:
+    """The standard library's client, with nothing before the server."""
 
-    def run() -> None:
-        context.attach(current)
-        work()
+    def __init__(self, urls: dict[str, httpx.URL], headers: dict[str, str]) -> None:
+        url = urls["batch"]
+        tls = None
+        if url.scheme == "https":
+            tls = httpx.create_ssl_context()  # trusts what httpx trusts, SSL_CERT_FILE and SSL_CERT_DIR included
+            tls.set_alpn_protocols(["http/1.1"])
+        fields = {"Host": url.netloc.decode("ascii")} | headers | {"Accept-Encoding": "gzip"}
+        server = Server(
+            host=url.raw_host.decode("ascii"),
+            port=url.port or (80 if tls is None else 443),
+            tls=tls,
+            headers=fields,
+            keepalive_seconds=KEEPALIVE_SECONDS,
+            body_limit=ANSWER_LIMIT,
+        )
+        self._connections = Connections(server)
+        self._targets = {path: each.raw_path.decode("ascii") for path, each in urls.items()}
 
-    return run
+    def post(self, path: str, content: bytes, seconds: float, connect_seconds: float) -> Reply:
+        with no_spans():
+            return self._connections.post(self._targets[path], content, seconds, connect_seconds)
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+class _ThroughHttpx:
+    """What needs more than a connection: proxies, and the tests' own transports."""
+
+    def __init__(self, endpoint: str, transport: httpx.BaseTransport | None) -> None:
+        self._http = open_http(endpoint, transport)
+        self._http.headers["Accept-Encoding"] = "gzip"
+
+    def post(self, path: str, content: bytes, seconds: float, connect_seconds: float) -> Reply:
+        timeout = httpx.Timeout(seconds, connect=connect_seconds)
+        give_up_at = monotonic() + seconds
+        try:
+            with no_spans(), self._http.stream("POST", path, content=content, timeout=timeout) as response:
+                body = _read(response, give_up_at)
+        except httpx.TimeoutException as error:
+            reason = "connect_timeout" if isinstance(error, httpx.ConnectTimeout) else "timeout"
+            raise ExchangeError(reason) from None
+        except httpx.UnsupportedProtocol:
+            raise
+        except httpx.TransportError as error:
+            reason = "connection_refused" if isinstance(error, httpx.ConnectError) else "connection_lost"
+            raise ExchangeError(reason) from None
+        except httpx.HTTPError:
+            raise ExchangeError("malformed_answer") from None
+        return Reply(response.status_code, body, response.headers.get("Retry-After"))
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def _read(response: httpx.Response, give_up_at: float) -> bytes:
+    body = b""
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > ANSWER_LIMIT:
+            raise ExchangeError("malformed_answer")
+        if monotonic() > give_up_at:  # each piece alone was in time
+            raise ExchangeError("timeout")
+    return body
