@@ -67,7 +67,8 @@ class UmamiSpanProcessor(UmamiDoor, SpanProcessor):
         try:
             if span.dropped_events:
                 _count_missed(pipeline, [span])
-            self._accept(pipeline, records_from_span(span), 1)
+            done = pipeline.accept_span(span)
+            pipeline.telemetry.count("span", 1, done=done)
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
 

@@ -7,10 +7,13 @@ exporter) holds a pipeline and differs in nothing after `Record`.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
+
+from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_umami_exporter.books import Books
 from otel_umami_exporter.clock import Clock, SystemClock
@@ -20,10 +23,11 @@ from otel_umami_exporter.delivery import Connection, Timing
 from otel_umami_exporter.errors import SpoolError
 from otel_umami_exporter.gate import Admitted, Rejected, admit
 from otel_umami_exporter.ledger import Ledger, open_ledger
+from otel_umami_exporter.one_pass import OnePass
 from otel_umami_exporter.overflow import OverflowingSpool
 from otel_umami_exporter.payload import Site, to_item, to_json
 from otel_umami_exporter.projection import Projection, Projector, check_projections
-from otel_umami_exporter.record import Door, Record, key_of
+from otel_umami_exporter.record import Door, Record, key_of, records_from_span
 from otel_umami_exporter.sender import Sender
 from otel_umami_exporter.spool import SpoolLimits
 from otel_umami_exporter.taxonomy import Taxonomy
@@ -95,6 +99,7 @@ class Pipeline:
         self._ledger: Final = _ledger(str(spool), projection_key) if chosen else None
         self._projector: Final = Projector(chosen, site, self._ledger) if self._ledger else None
         self._spool: Final = OverflowingSpool(spool, limits, self._clock, journal=True)
+        self._one_pass: Final = OnePass(taxonomy, site, self._count)
         self._bridged = False
         self._is_shut = False
         self.telemetry: Final = Telemetry(self)
@@ -126,10 +131,29 @@ class Pipeline:
         try:
             self._sender.notify(self._put(kept, door))
         except SpoolError as error:
-            if self._counters.add("spool_unavailable", len(kept)):
-                _log.error("business events are lost: %s", error)  # the trace says no more
-            return False
+            return self._lost(error, len(kept))
         return True
+
+    def accept_span(self, span: ReadableSpan) -> bool:
+        """Do the same with what *span* has to tell, in one pass where that is possible; see one_pass.py."""
+        bodies = None
+        if self._projector is None and not self._bridged:
+            with suppress(Exception):  # whatever it is, the reference knows what becomes of it
+                bodies = self._one_pass.bodies(span)
+        if bodies is None:
+            return self.accept(records_from_span(span))
+        if bodies:
+            try:
+                self._spool.put(bodies, self._clock.time())
+                self._sender.notify(len(bodies))
+            except SpoolError as error:
+                return self._lost(error, len(bodies))
+        return True
+
+    def _lost(self, error: SpoolError, events: int) -> bool:
+        if self._counters.add("spool_unavailable", events):
+            _log.error("business events are lost: %s", error)  # the trace says no more
+        return False
 
     def missed(self, events: int) -> None:
         """Count *events* that OpenTelemetry dropped before this library saw them."""
