@@ -67,8 +67,7 @@ class UmamiSpanProcessor(UmamiDoor, SpanProcessor):
         try:
             if span.dropped_events:
                 _count_missed(pipeline, [span])
-            done = pipeline.accept_span(span)
-            pipeline.telemetry.count("span", 1, done=done)
+            pipeline.telemetry.count("span", 1, done=pipeline.accept_span(span))
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
 

@@ -4,16 +4,16 @@ One pass from the ended span to the JSON, for events whose shape is known.
 What becomes of an event depends on the names and types of its attributes first, and only then on their values. So what
 the names and types decide is decided once, by the reference (record ─► gate ─► payload), and kept as a plan:
 
-    names, types ──► plan       made when a shape is first seen, and proved on that event
-    values ──► raw ──► check    all values as one text, one pattern: do they fit the declaration, Umami and JSON?
-           └─► pick ──► body    the constant part of the JSON stands there; the values are filled in
+    names, types ──► plan               made when a shape is first seen, and proved on that event
+    values ──► pick ──► text ──► check  the constant part of the JSON stands there, the values are filled in, and one
+                                        pattern says whether each of them fits the declaration, Umami and JSON
 
 Whatever has no plan, or fails its check, goes the way of the reference, which alone decides about it.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -38,38 +38,47 @@ _CONSUMER: Final = SpanKind.CONSUMER
 # Text that JSON says as it stands and that Umami stores whole and takes for no date; numbers that Umami can store.
 _PLAIN: Final = r'[^\x00-\x1f"\\\ud800-\udfff]'
 _TEXT: Final = rf"(?![0-9]{{4}}-){_PLAIN}{{0,{VALUE_LIMIT}}}+"
-_WHO: Final = rf"{_PLAIN}{{1,{ID_LIMIT}}}+"
 _INTEGER: Final = rf"-?[0-9]{{1,{len(str(NUMBER_LIMIT)) - 1}}}+"
-_FLOAT: Final = rf"{_INTEGER}(?:\.[0-9]++)?(?:e-[0-9]++)?"
 _PATTERNS: Final = {
+    ("boolean", bool): "true|false",
     ("integer", int): _INTEGER,
     ("number", int): _INTEGER,
-    ("number", float): _FLOAT,
+    ("number", float): rf"{_INTEGER}(?:\.[0-9]++)?(?:e-[0-9]++)?",
     ("text", str): _TEXT,
     ("time_of_day", str): "(?:[01][0-9]|2[0-3]):[0-5][0-9]",
 }
 _NEVER: Final = "(?!)"
-_RAW: Final = {bool: "%s", int: "%d", float: "%r", str: "%s"}
-_SAID: Final = {bool: "%s", int: "%d", float: "%r", str: '"%s"'}
-_UNREAD: Final = ("%.0s", "")  # nothing of the value; any will do
+_JSON: Final = {bool: "%s", int: "%d", float: "%r", str: '"%s"'}
 _BOOLEAN: Final = {False: "false", True: "true"}
 
-# What a body is filled with: first what is no attribute, then each attribute.
+
+class Slot(NamedTuple):
+    """A place in the JSON that is filled in: how that is said, what is to stand there then, and what with."""
+
+    said: str
+    pattern: str
+    place: int
+
+
+# What slots are filled with: first what is no attribute, then each attribute.
 _SECONDS, _TRACE, _AFTER, _OWN = range(4)
 _DATA: Final = ("payload", "data")
-_Slots = dict[tuple[str, ...], tuple[str, int]]  # where in the item: how to say it, and which of them it is
+_TIME: Final = Slot("%d", "[0-9]++", _SECONDS)
+_TRACE_ID: Final = Slot('"%032x"', '"[0-9a-f]{32}"', _TRACE)
+_SINCE_START: Final = Slot("%d", _INTEGER, _AFTER)
+_Slots = dict[tuple[str, ...], Slot]  # by the way to them through the item
 Owner = tuple[str | None, str | None]  # service and environment
 
 
 class Plan(NamedTuple):
     """What becomes of the values of one shape."""
 
-    raw: str  # their template as one text, NUL between them
-    check: Callable[[str], object]  # None: only the reference can say what becomes of these
-    booleans: tuple[int, ...]  # which of them JSON says in another way than Python
     measures: bool  # the milliseconds since the start of the span are filled in
+    booleans: tuple[int, ...]  # which of the values JSON says in another way than Python
     pick: Callable[[tuple[Any, ...]], Any]
-    body: str
+    text: str
+    check: Callable[[str, int], object]  # None: only the reference can say what becomes of these values
+    begin: int  # all before is constant
 
 
 class OnePass:
@@ -133,7 +142,8 @@ class OnePass:
                     own[VISITOR] = visitor
             elif said == NOBODY:
                 del own[VISITOR]
-            name, time_ns, values = event.name, event.timestamp, (*own.values(),)
+            name, time_ns = event.name, event.timestamp
+            values: Iterable[Any] = own.values()
             key = (owner, name, *own, *map(type, values))
             plan = self._plans.get(key)
             if plan is None:
@@ -145,16 +155,19 @@ class OnePass:
                     return None
             if name.__class__ is not str or time_ns.__class__ is not int or not _FIRST_NS <= time_ns < _END_NS:
                 return None
+            measures, booleans, pick, template, check, begin = plan
             after = 0
-            if plan.measures:
+            if measures:
                 start = span.start_time
                 if start.__class__ is not int:
                     return None
                 after = max(0, time_ns - start) // _NS_PER_MS
-            body = _say(plan, time_ns, trace_id, after, values)
-            if body is None:
+            if booleans:
+                values = _said(values, booleans)
+            text = template % pick((time_ns // _NS, trace_id, after, *values))
+            if check(text, begin) is None:
                 return None
-            made.append(body)
+            made.append(text.encode())
         for reason in stayed:
             self._count(reason)
         return made
@@ -199,21 +212,22 @@ class OnePass:
         return plan
 
 
-def _say(plan: Plan, time_ns: int, trace_id: int, after: int, values: tuple[Any, ...]) -> bytes | None:
+def _say(plan: Plan, time_ns: int, trace_id: int, after: int, values: Iterable[Any]) -> bytes | None:
     """Fill in the values; None when the plan is not for them."""
-    raw, check, booleans, _, pick, body = plan
-    if check(raw % values) is None:
-        return None
-    if booleans:
-        values = tuple([_BOOLEAN[each] if at in booleans else each for at, each in enumerate(values)])
-    return (body % pick((time_ns // _NS, trace_id, after, *values))).encode()
+    _, booleans, pick, template, check, begin = plan
+    text: str = template % pick((time_ns // _NS, trace_id, after, *_said(values, booleans)))
+    return None if check(text, begin) is None else text.encode()
+
+
+def _said(values: Iterable[Any], booleans: tuple[int, ...]) -> list[Any]:
+    return [_BOOLEAN[each] if at in booleans else each for at, each in enumerate(values)]
 
 
 def _say_record(plan: Plan, record: Record) -> bytes | None:
     trace_id = int(record.trace_id, 16) if record.trace_id is not None else 0
     start = record.span_start_ns
     after = max(0, record.time_ns - start) // _NS_PER_MS if start is not None else 0
-    return _say(plan, record.time_ns, trace_id, after, tuple(record.attributes.values()))
+    return _say(plan, record.time_ns, trace_id, after, record.attributes.values())
 
 
 def _record(span: ReadableSpan, event: Event, own: Mapping[str, Any], trace_id: int) -> Record:
@@ -236,55 +250,52 @@ def _plan(record: Record, item: Mapping[str, Any], declaration: Declaration | No
     measured = [name for name in declaration.measured if name not in own] if declaration else []
     if {"revenue", "currency"} <= own.keys() or (measured and record.span_start_ns is None):
         return None
-    slots: _Slots = {("payload", "timestamp"): ("%d", _SECONDS), (*_DATA, "trace_id"): ('"%032x"', _TRACE)}
-    slots |= {(*_DATA, name): ("%d", _AFTER) for name in measured}
-    raws, patterns, booleans = [], [], []
+    slots: _Slots = {("payload", "timestamp"): _TIME, (*_DATA, "trace_id"): _TRACE_ID}
+    slots |= {(*_DATA, name): _SINCE_START for name in measured}
+    booleans = []
     for place, (name, value) in enumerate(own.items()):
         kind = type(value)
-        if kind not in _SAID:
-            return None
-        raw, pattern = _UNREAD
         if name in declared:
-            raw, pattern = _read(declared[name], kind)
-            slots[*_DATA, name] = (_SAID[kind], _OWN + place)
+            if kind not in _JSON:
+                return None
+            slots[*_DATA, name] = Slot(_JSON[kind], _pattern(declared[name], kind), _OWN + place)
         elif record.is_view or (declaration and declaration.person):  # the only one that is not declared: the visitor
-            raw, pattern = "%s", _WHO
-            slots["payload", "id"] = ('"%s"', _OWN + place)
+            if kind is not str:
+                return None
+            slots["payload", "id"] = Slot('"%s"', f'"{_PLAIN}{{1,{ID_LIMIT}}}+"', _OWN + place)
         if kind is bool:
             booleans.append(place)
-        raws.append(raw)
-        patterns.append(pattern)
-    places: list[int] = []
-    body = _template(item, (), slots, places)
-    check = re.compile("\0".join(patterns)).fullmatch
-    return Plan("\0".join(raws), check, tuple(booleans), bool(measured), itemgetter(*places), body)
+    pieces = list(_pieces(item, (), slots))
+    first = next(at for at, each in enumerate(pieces) if isinstance(each, Slot))
+    text = "".join(each.said if isinstance(each, Slot) else each.replace("%", "%%") for each in pieces)
+    pattern = "".join(each.pattern if isinstance(each, Slot) else re.escape(each) for each in pieces[first:])
+    begin = sum(map(len, pieces[:first]))
+    places = [each.place for each in pieces if isinstance(each, Slot)]
+    return Plan(bool(measured), tuple(booleans), itemgetter(*places), text, re.compile(pattern).fullmatch, begin)
 
 
-def _read(declared: Property, kind: type) -> tuple[str, str]:
-    """Return how to say a value of this type in the raw text, and the pattern of those that the plan is for."""
-    if kind is bool and declared.kind == "boolean":
-        return _UNREAD
+def _pattern(declared: Property, kind: type) -> str:
+    """Return the pattern of those values, as JSON says them, that a plan is for."""
     pattern = _PATTERNS.get((declared.kind, kind), _NEVER)
-    if declared.kind == "choice":
+    if declared.kind == "choice" and kind is not bool:
         plain = re.compile(_TEXT if kind is str else _INTEGER)
         choices = [str(each) for each in declared.choices if type(each) is kind]
         pattern = "|".join(re.escape(each) for each in choices if plain.fullmatch(each)) or _NEVER
-    return _RAW[kind], f"(?:{pattern})"
+    return f'"(?:{pattern})"' if kind is str else f"(?:{pattern})"
 
 
-def _template(value: object, path: tuple[str, ...], slots: _Slots, places: list[int]) -> str:
-    """Return the JSON of *value* with slots in it, and note in *places* what they are filled with, one after the other."""
+def _pieces(value: object, path: tuple[str, ...], slots: _Slots) -> Iterator[str | Slot]:
+    """Yield the JSON of *value*, in order, with slots in it."""
     if path in slots:
-        said, place = slots[path]
-        places.append(place)
-        return said
-    if isinstance(value, dict):
-        inside = [
-            f"{_constant(name)}:{_template(each, (*path, name), slots, places)}" for name, each in value.items()
-        ]
-        return "{" + ",".join(inside) + "}"
-    return _constant(value)
+        yield slots[path]
+    elif isinstance(value, dict):
+        for number, (name, each) in enumerate(value.items()):
+            yield ("," if number else "{") + _constant(name) + ":"
+            yield from _pieces(each, (*path, name), slots)
+        yield "}"
+    else:
+        yield _constant(value)
 
 
 def _constant(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("%", "%%")
+    return json.dumps(value, ensure_ascii=False)

@@ -7,7 +7,6 @@ exporter) holds a pipeline and differs in nothing after `Record`.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -136,10 +135,12 @@ class Pipeline:
 
     def accept_span(self, span: ReadableSpan) -> bool:
         """Do the same with what *span* has to tell, in one pass where that is possible; see one_pass.py."""
-        bodies = None
+        bodies: list[bytes] | None = None
         if self._projector is None and not self._bridged:
-            with suppress(Exception):  # whatever it is, the reference knows what becomes of it
+            try:
                 bodies = self._one_pass.bodies(span)
+            except Exception:  # noqa: BLE001  # a value that cannot be said: the reference knows what becomes of it
+                bodies = None
         if bodies is None:
             return self.accept(records_from_span(span))
         if bodies:
