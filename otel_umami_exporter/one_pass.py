@@ -15,10 +15,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanKind, format_trace_id
 
@@ -26,6 +25,9 @@ from otel_umami_exporter.gate import Rejected, RejectedReason, admit, why_unknow
 from otel_umami_exporter.payload import ID_LIMIT, NUMBER_LIMIT, TIME_MAX, TIME_MIN, VALUE_LIMIT, Site, to_item, to_json
 from otel_umami_exporter.record import NOBODY, VISITOR, Record, is_operation, visitor_of, whose
 from otel_umami_exporter.taxonomy import Declaration, Property, Taxonomy
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
 
 SHAPES: Final = 1_024  # plans that are kept; a shape beyond goes the way of the reference
 _NS: Final = 1_000_000_000
@@ -103,7 +105,7 @@ class OnePass:
         """How many plans are kept."""
         return len(self._plans)
 
-    def bodies(self, span: ReadableSpan) -> list[bytes] | None:
+    def bodies(self, span: ReadableSpan) -> list[bytes] | None:  # noqa: C901, PLR0912, PLR0915  # a call for each part costs as much as the part
         """
         Return what is to be sent of *span*; None, with nothing counted, when only the reference can say it.
 

@@ -133,16 +133,17 @@ class Pipeline:
             return self._lost(error, len(kept))
         return True
 
-    def accept_span(self, span: ReadableSpan) -> bool:
-        """Do the same with what *span* has to tell, in one pass where that is possible; see one_pass.py."""
-        bodies: list[bytes] | None = None
-        if self._projector is None and not self._bridged:
+    def accept_spans(self, spans: Iterable[ReadableSpan]) -> bool:
+        """Do the same with what *spans* have to tell; each in one pass if it can be, see one_pass.py."""
+        if self._bridged or self._projector is not None:
+            return self.accept([record for span in spans for record in records_from_span(span)])
+        bodies: list[bytes] = []
+        for span in spans:
             try:
-                bodies = self._one_pass.bodies(span)
+                made = self._one_pass.bodies(span)
             except Exception:  # noqa: BLE001  # a value that cannot be said: the reference knows what becomes of it
-                bodies = None
-        if bodies is None:
-            return self.accept(records_from_span(span))
+                made = None
+            bodies += self._by_reference(span) if made is None else made
         if bodies:
             try:
                 self._spool.put(bodies, self._clock.time())
@@ -150,11 +151,6 @@ class Pipeline:
             except SpoolError as error:
                 return self._lost(error, len(bodies))
         return True
-
-    def _lost(self, error: SpoolError, events: int) -> bool:
-        if self._counters.add("spool_unavailable", events):
-            _log.error("business events are lost: %s", error)  # the trace says no more
-        return False
 
     def missed(self, events: int) -> None:
         """Count *events* that OpenTelemetry dropped before this library saw them."""
@@ -193,6 +189,11 @@ class Pipeline:
             self._spool.degraded,
         )
 
+    def _lost(self, error: SpoolError, events: int) -> bool:
+        if self._counters.add("spool_unavailable", events):
+            _log.error("business events are lost: %s", error)  # the trace says no more
+        return False
+
     def _put(self, kept: Sequence[Admitted], door: Door) -> int:
         """Spool events with their copies; return how many of them, or of their bodies, that were."""
         now = self._clock.time()
@@ -206,6 +207,10 @@ class Pipeline:
         if doubled:
             self._counters.add("doubled", doubled)
         return len(kept) - doubled
+
+    def _by_reference(self, span: ReadableSpan) -> list[bytes]:
+        kept = [admitted for each in records_from_span(span) if (admitted := self._admit(each)) is not None]
+        return [body for each in kept for body in self._bodies(each)]
 
     def _admit(self, record: Record) -> Admitted | None:
         admitted = admit(record, self.taxonomy)
