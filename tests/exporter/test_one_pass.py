@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, make_dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -221,6 +222,7 @@ def told(name: str = "anything_sold", /, **attributes: Any) -> SpanEvent:
         a_span(told("night_fell", stars=7, **{VISITOR: "nobody asks"}), told("night_fell", stars=7)),
         a_span(told(), told("exception", **{"exception.message": "x"}), told("order_lost"), kind=SpanKind.SERVER),
         a_span(told(tag=1), kind=SpanKind.CONSUMER, visitor="anna"),
+        a_span(told(remark="x", revenue=12.5, currency="EUR")),
         a_span(kind=SpanKind.CONSUMER, visitor="anna"),
         a_span(),
     ],
@@ -234,6 +236,33 @@ def test_what_programs_usually_tell_takes_one_pass(span: ReadableSpan) -> None:
     assert first is not None
     assert (first, stayed) == reference([span], SITES[1])
     assert one_pass.bodies(span) == first
+
+
+class Names(str, Enum):  # noqa: UP042  # what programs have; its format is another than its text
+    """Names of events."""
+
+    anything_sold = "anything_sold"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        told(words='a "quoted" word', **{VISITOR: "anna"}),
+        told(words="x", **{VISITOR: "x" * 51}),
+        told(words="x", **{VISITOR: "\x00"}),
+        told(words="x" * 501, **{VISITOR: "anna"}),
+        SpanEvent(Names.anything_sold, BoundedAttributes(attributes={"words": "x", VISITOR: "anna"}), NOW),
+        SpanEvent("anything_sold", BoundedAttributes(attributes={"words": "x", VISITOR: "anna"}), -NOW),
+    ],
+)
+def test_a_shape_whose_first_event_is_odd_is_told_rightly_ever_after(odd: SpanEvent) -> None:
+    """A plan is read off its first event, and must not be of that event alone."""
+    one_pass = OnePass(TAXONOMY, SITES[0], lambda _: None)
+    first, span = a_span(odd), a_span(told(words="soup", **{VISITOR: "anna"}))
+
+    assert one_pass.bodies(first) is None
+    assert one_pass.bodies(span) == reference([span], SITES[0])[0]
+    assert one_pass.bodies(first) is None
 
 
 def test_so_many_shapes_are_kept_and_those_beyond_leave_as_well() -> None:
