@@ -65,6 +65,9 @@ class OnePass:
         Return what is to be sent of *span*; None, with nothing counted, when only the reference can say it.
 
         Each property of a span is a call in Python, so few are read.
+
+        Raises:
+            ValueError: only the reference can say it, too; see `say`.
         """
         kind, events = span.kind, span.events
         entered = (kind is _SERVER or kind is _CONSUMER) and is_operation(span)
