@@ -94,6 +94,7 @@ class Pipeline:
         self._site: Final = site
         self._clock: Final = clock or SystemClock()
         self._counters: Final = Counters()
+        self._count: Final = partial(_count, self._counters)  # no method: nothing may hold the road that it is part of
         chosen = check_projections(projections, taxonomy)
         self._ledger: Final = _ledger(str(spool), projection_key) if chosen else None
         self._projector: Final = Projector(chosen, site, self._ledger) if self._ledger else None
@@ -236,9 +237,10 @@ class Pipeline:
                 _log.error("public boards miss events: %s", error)
             return []
 
-    def _count(self, reason: Reason, number: int = 1) -> None:
-        if self._counters.add(reason, number) and reason in _EXPLAINED:
-            _log.warning("%s (said once)", _EXPLAINED[reason])
+
+def _count(counters: Counters, reason: Reason, number: int = 1) -> None:
+    if counters.add(reason, number) and reason in _EXPLAINED:
+        _log.warning("%s (said once)", _EXPLAINED[reason])
 
 
 def _ledger(spool: str, key: str | None) -> Ledger:
