@@ -27,7 +27,7 @@ def main() -> None:
     """Measure, and print one line for each part."""
     from opentelemetry.sdk.trace import TracerProvider
 
-    from otel_umami_exporter import Pipeline, UmamiSpanProcessor, exporter, journal, record
+    from otel_umami_exporter import UmamiSpanProcessor, journal, one_pass, record
     from otel_umami_exporter.overflow import OverflowingSpool
 
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
@@ -43,9 +43,7 @@ def main() -> None:
         parts: list[tuple[str, object, str, Callable[..., Any]]] = [
             ("the system call", journal.Journal, "_write", lambda *_: None),
             ("frame, checksum, locks", OverflowingSpool, "put", lambda *_: None),
-            ("the mapping and its JSON", Pipeline, "_put", lambda *_: 1),
-            ("the gate", Pipeline, "_admit", lambda *_: None),
-            ("records out of the span", exporter, "records_from_span", lambda _: []),
+            ("from the span to its JSON", one_pass.OnePass, "bodies", lambda *_: []),
             ("what is left of on_end", UmamiSpanProcessor, "on_end", lambda *_: None),
         ]
         before = _each(work)

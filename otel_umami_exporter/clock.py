@@ -1,7 +1,7 @@
 """The time, as an argument: the real one here, a manual one in `testing`."""
 
-import time
 from threading import Condition
+from time import monotonic, time
 from typing import Protocol
 
 
@@ -24,13 +24,9 @@ class Clock(Protocol):
 class SystemClock:
     """The time of this machine."""
 
-    def time(self) -> float:
-        """Return the seconds since 1970."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
+    # Not methods: each event asks.
+    time = staticmethod(time)
+    monotonic = staticmethod(monotonic)
 
     def wait(self, condition: Condition, seconds: float) -> None:
         """Wait on *condition*, which is held, until it is notified or *seconds* have passed."""

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -10,7 +9,7 @@ from weakref import WeakKeyDictionary
 from otel_umami_exporter.errors import UmamiExporterError
 from otel_umami_exporter.forks import begin_anew_in_children
 from otel_umami_exporter.pipeline import Pipeline
-from otel_umami_exporter.record import Door, Record
+from otel_umami_exporter.record import Door
 from otel_umami_exporter.taxonomy import Taxonomy
 
 _log: Final = logging.getLogger(__name__)
@@ -118,11 +117,6 @@ class UmamiDoor:
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Deliver what was accepted so far; return whether all of it left in *timeout_millis* milliseconds."""
         return not self._open or self._pipeline is None or self._pipeline.flush(timeout_millis / 1_000)
-
-    def _accept(self, pipeline: Pipeline, records: Sequence[Record], number: int) -> bool:
-        done = pipeline.accept(records, self._door) if records else True
-        pipeline.telemetry.count(self._door, number, done=done)
-        return done
 
 
 def log_defect(error: Exception) -> None:

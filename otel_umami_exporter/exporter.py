@@ -17,7 +17,6 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_umami_exporter.doors import UmamiDoor, log_defect
 from otel_umami_exporter.pipeline import Pipeline
-from otel_umami_exporter.record import records_from_span
 
 
 class UmamiSpanExporter(UmamiDoor, SpanExporter):
@@ -41,8 +40,8 @@ class UmamiSpanExporter(UmamiDoor, SpanExporter):
             return SpanExportResult.SUCCESS
         try:
             _count_missed(pipeline, spans)
-            records = [record for span in spans for record in records_from_span(span)]
-            done = self._accept(pipeline, records, len(spans))
+            done = pipeline.accept_spans(spans)
+            pipeline.telemetry.count("span", len(spans), done=done)
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
             done = False
@@ -67,7 +66,7 @@ class UmamiSpanProcessor(UmamiDoor, SpanProcessor):
         try:
             if span.dropped_events:
                 _count_missed(pipeline, [span])
-            self._accept(pipeline, records_from_span(span), 1)
+            pipeline.telemetry.count("span", 1, done=pipeline.accept_spans((span,)))
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
 

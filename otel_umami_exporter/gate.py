@@ -46,10 +46,15 @@ def admit(record: Record, taxonomy: Taxonomy) -> Admitted | Rejected:
         return Admitted(record, record.visitor, {})
     declaration = taxonomy.get(record.name)
     if declaration is None:
-        return Rejected("automatic_event" if record.name in AUTOMATIC_EVENTS else "undeclared_event")
+        return Rejected(why_unknown(record.name))
     properties, left_out = _declared(record, declaration)
     visitor = record.visitor if declaration.person else None
     return Admitted(record, visitor, properties, left_out)
+
+
+def why_unknown(name: str) -> RejectedReason:
+    """Return why an event that is not in the taxonomy does not leave."""
+    return "automatic_event" if name in AUTOMATIC_EVENTS else "undeclared_event"
 
 
 def _declared(record: Record, declaration: Declaration) -> tuple[dict[str, Scalar], tuple[LeftOutReason, ...]]:

@@ -26,7 +26,8 @@ class UmamiLogRecordExporter(UmamiDoor, LogRecordExporter):
             return LogRecordExportResult.SUCCESS
         try:
             records = [record for each in batch if (record := record_from_log(each)) is not None]
-            done = self._accept(pipeline, records, len(batch))
+            done = pipeline.accept(records, "log")
+            pipeline.telemetry.count("log", len(batch), done=done)
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
             done = False

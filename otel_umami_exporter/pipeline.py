@@ -12,6 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 from otel_umami_exporter.books import Books
 from otel_umami_exporter.clock import Clock, SystemClock
 from otel_umami_exporter.counters import Counters, Reason
@@ -20,10 +22,11 @@ from otel_umami_exporter.delivery import Connection, Timing
 from otel_umami_exporter.errors import SpoolError
 from otel_umami_exporter.gate import Admitted, Rejected, admit
 from otel_umami_exporter.ledger import Ledger, open_ledger
+from otel_umami_exporter.one_pass import OnePass
 from otel_umami_exporter.overflow import OverflowingSpool
 from otel_umami_exporter.payload import Site, to_item, to_json
 from otel_umami_exporter.projection import Projection, Projector, check_projections
-from otel_umami_exporter.record import Door, Record, key_of
+from otel_umami_exporter.record import Door, Record, key_of, records_from_span
 from otel_umami_exporter.sender import Sender
 from otel_umami_exporter.spool import SpoolLimits
 from otel_umami_exporter.taxonomy import Taxonomy
@@ -91,10 +94,12 @@ class Pipeline:
         self._site: Final = site
         self._clock: Final = clock or SystemClock()
         self._counters: Final = Counters()
+        self._count: Final = partial(_count, self._counters)  # no method: nothing may hold the road that it is part of
         chosen = check_projections(projections, taxonomy)
         self._ledger: Final = _ledger(str(spool), projection_key) if chosen else None
         self._projector: Final = Projector(chosen, site, self._ledger) if self._ledger else None
         self._spool: Final = OverflowingSpool(spool, limits, self._clock, journal=True)
+        self._one_pass: Final = OnePass(taxonomy, site, self._count)
         self._bridged = False
         self._is_shut = False
         self.telemetry: Final = Telemetry(self)
@@ -126,9 +131,26 @@ class Pipeline:
         try:
             self._sender.notify(self._put(kept, door))
         except SpoolError as error:
-            if self._counters.add("spool_unavailable", len(kept)):
-                _log.error("business events are lost: %s", error)  # the trace says no more
-            return False
+            return self._lost(error, len(kept))
+        return True
+
+    def accept_spans(self, spans: Iterable[ReadableSpan]) -> bool:
+        """Do the same with what *spans* have to tell; each in one pass if it can be, see one_pass.py."""
+        if self._bridged or self._projector is not None:
+            return self.accept([record for span in spans for record in records_from_span(span)])
+        bodies: list[bytes] = []
+        for span in spans:
+            try:
+                made = self._one_pass.bodies(span)
+            except Exception:  # noqa: BLE001  # a value that cannot be said: the reference knows what becomes of it
+                made = None
+            bodies += self._by_reference(span) if made is None else made
+        if bodies:
+            try:
+                self._spool.put(bodies, self._clock.time())
+                self._sender.notify(len(bodies))
+            except SpoolError as error:
+                return self._lost(error, len(bodies))
         return True
 
     def missed(self, events: int) -> None:
@@ -168,6 +190,11 @@ class Pipeline:
             self._spool.degraded,
         )
 
+    def _lost(self, error: SpoolError, events: int) -> bool:
+        if self._counters.add("spool_unavailable", events):
+            _log.error("business events are lost: %s", error)  # the trace says no more
+        return False
+
     def _put(self, kept: Sequence[Admitted], door: Door) -> int:
         """Spool events with their copies; return how many of them, or of their bodies, that were."""
         now = self._clock.time()
@@ -181,6 +208,10 @@ class Pipeline:
         if doubled:
             self._counters.add("doubled", doubled)
         return len(kept) - doubled
+
+    def _by_reference(self, span: ReadableSpan) -> list[bytes]:
+        kept = [admitted for each in records_from_span(span) if (admitted := self._admit(each)) is not None]
+        return [body for each in kept for body in self._bodies(each)]
 
     def _admit(self, record: Record) -> Admitted | None:
         admitted = admit(record, self.taxonomy)
@@ -206,9 +237,10 @@ class Pipeline:
                 _log.error("public boards miss events: %s", error)
             return []
 
-    def _count(self, reason: Reason, number: int = 1) -> None:
-        if self._counters.add(reason, number) and reason in _EXPLAINED:
-            _log.warning("%s (said once)", _EXPLAINED[reason])
+
+def _count(counters: Counters, reason: Reason, number: int = 1) -> None:
+    if counters.add(reason, number) and reason in _EXPLAINED:
+        _log.warning("%s (said once)", _EXPLAINED[reason])
 
 
 def _ledger(spool: str, key: str | None) -> Ledger:

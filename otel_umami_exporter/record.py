@@ -56,19 +56,19 @@ def records_from_span(span: ReadableSpan) -> list[Record]:
 
     An event belongs to the visitor it names itself, or else to the one of its span.
     """
-    is_operation = _is_operation(span)
+    entered = is_operation(span)
     events = span.events
-    if not is_operation and not events:
+    if not entered and not events:
         return []
-    visitor = _text(_plain(span.attributes).get(VISITOR))
+    visitor = visitor_of(span)
     context = span.get_span_context()
     trace_id = span_id = None
     if context is not None and context.is_valid:
         trace_id, span_id = format_trace_id(context.trace_id), format_span_id(context.span_id)
-    service, environment = _whose(span.resource)
+    service, environment = whose(span.resource)
     start = span.start_time
     records = []
-    if is_operation and visitor and start is not None:
+    if entered and visitor and start is not None:
         records.append(
             Record(
                 name=span.name,
@@ -102,6 +102,15 @@ def records_from_span(span: ReadableSpan) -> list[Record]:
     return records
 
 
+def visitor_of(span: ReadableSpan) -> str | None:
+    """Return who is behind a span and, if they do not say another, behind its events."""
+    attributes = span.attributes
+    if isinstance(attributes, MappingProxyType):
+        attributes = attributes.copy()  # each look into the SDK's own mapping is a call in Python
+    said = attributes.get(VISITOR) if attributes else None
+    return said if isinstance(said, str) and said else None
+
+
 def _plain(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return a plain dict: the SDK's own mapping takes a call in Python for each look."""
     if isinstance(attributes, BoundedAttributes | MappingProxyType):
@@ -112,7 +121,7 @@ def _plain(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
 _latest: tuple[Resource | None, str | None, str | None] = (None, None, None)
 
 
-def _whose(resource: Resource) -> tuple[str | None, str | None]:
+def whose(resource: Resource) -> tuple[str | None, str | None]:
     """Return service and environment; nearly always of the resource that was asked for before."""
     global _latest  # noqa: PLW0603  # one tuple, so threads see it whole
     known, service, environment = _latest
@@ -163,7 +172,7 @@ def _said(value: object) -> str:
         return type(value).__name__
 
 
-def _is_operation(span: ReadableSpan) -> bool:
+def is_operation(span: ReadableSpan) -> bool:
     """Whether this span is where a request entered this program; a remote caller's span does not change that."""
     return span.kind in _OPERATION_KINDS and (span.parent is None or span.parent.is_remote)
 

@@ -45,10 +45,11 @@ def record(event: Event, *, visitor: str | None = None, span: Span | None = None
         time_ns: when it happened, in nanoseconds since 1970, if not now.
     """
     attributes = event.attributes()
-    who = visitor or context.get_value(_VISITOR_KEY)
+    current = context.get_current()  # once: it is several calls
+    who = visitor or current.get(_VISITOR_KEY)
     if event.person and isinstance(who, str):
         attributes[VISITOR] = who
-    target = span or trace.get_current_span()
+    target = span or trace.get_current_span(current)
     if target.is_recording():
         target.add_event(event.name, attributes, time_ns)
         return

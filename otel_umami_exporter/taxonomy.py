@@ -73,7 +73,8 @@ class Event:
 
     def attributes(self) -> dict[str, Scalar]:
         """Return the properties that have a value, as OpenTelemetry attributes."""
-        return {name: value for name, value in self.__dict__.items() if value is not None}
+        said = self.__dict__.copy()
+        return {name: value for name, value in said.items() if value is not None} if None in said.values() else said
 
 
 @dataclass(frozen=True, kw_only=True)
