@@ -17,6 +17,7 @@ _HEAD: Final = struct.Struct("<II")
 _FRONT: Final = struct.Struct("<dII")  # what follows: time, number of bodies, and length of the first
 _FRAME: Final = struct.Struct("<IIdII")  # both
 _BODY: Final = struct.Struct("<I")
+HEAD_BYTES: Final = _FRAME.size
 Row = tuple[bytes, float]
 
 
@@ -47,3 +48,8 @@ def rows(data: bytes, at_most: int = AT_ONCE) -> tuple[list[Row], int]:
             found.append((data[place : place + first], now))
         position = end
     return found, position
+
+
+def accepted_at(data: bytes) -> float | None:
+    """Return the time of acceptance of the first frame in *data*; None when there is none."""
+    return float(_FRAME.unpack_from(data)[2]) if len(data) >= _FRAME.size else None

@@ -23,7 +23,7 @@ from secrets import token_hex
 from threading import get_ident
 from typing import Final
 
-from otel_umami_exporter.frames import AT_ONCE, frame
+from otel_umami_exporter.frames import AT_ONCE, HEAD_BYTES, accepted_at, frame
 
 try:
     import fcntl
@@ -130,6 +130,11 @@ class Journal:
             if self._descriptor is None:
                 return b"", self._taken
             return os.pread(self._descriptor, min(at_most, self._size - self._taken), self._taken), self._taken
+
+    def waits_since(self) -> float | None:
+        """Return when the oldest event was accepted that waits to be taken in, or None."""
+        data, _ = self.read(0, HEAD_BYTES)
+        return accepted_at(data)
 
     def read_range(self, name: str, begin: int, upto: int) -> bytes | None:
         """Return what stands there, if this is the journal of that name."""

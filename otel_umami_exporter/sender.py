@@ -78,6 +78,7 @@ class Sender:
         self._resume_at = 0.0  # back-off, which a flush may cut short
         self._asked_until = 0.0  # Retry-After, which it may not
         self._failures = 0
+        self._in_flight = 0  # batches
         self._unkept = 0
         self._delivery.begin_anew()
 
@@ -186,12 +187,17 @@ class Sender:
         if not claim.events:
             return Progress(0, 0)
         self._look_further(claim)
-        return self._delivery.attempt(connection, claim)
+        try:
+            return self._delivery.attempt(connection, claim)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
 
     def _look_further(self, claim: Claim) -> None:
         """Let the other thread go on with what has lingered or fills a batch: it need not wait for our answer."""
         linger = self._timing.linger_seconds
         with self._lock:
+            self._in_flight += 1
             self._rest(claim)
             if not claim.is_full and not claim.is_ahead:
                 self._fresh = 0
@@ -251,8 +257,8 @@ class Sender:
                 self._due = now + again  # this thread itself looks at it next
             if self._unkept >= _KEEP_EVENTS:
                 self._kept.notify()
-            if self._flushing:
-                self._attempted.notify_all()
+            if self._flushing and (not self._in_flight or progress.claimed > progress.gone):
+                self._attempted.notify_all()  # between two batches there is nothing to see
 
     def _keep(self) -> None:
         """Do what takes its time, beside the deliveries: limits, checkpoints, the way back from memory to disk."""

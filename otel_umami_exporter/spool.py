@@ -58,6 +58,7 @@ _TRIM_EVERY: Final = 100  # events between two looks at the limits
 _TRIM_AT_MOST: Final = 300  # events that a writer drops at a time; more would be felt on an event loop
 _TIDY_AT_ONCE: Final = 1_000
 _BEHIND_BYTES: Final = 16 << 20  # in the journal
+_STUCK_SECONDS: Final = 5.0
 _SHARE: Final = 8  # of the limits, that may wait in a journal
 _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
 
@@ -190,9 +191,10 @@ class Spool(SpoolFile):
 
     def trim(self, now: float, *, at_most: int = _TRIM_AT_MOST) -> int:
         """Drop what is beyond the limits, oldest first and *at_most* so many, and write it into the books."""
+        own = self._is_behind
 
         def work(database: sqlite3.Connection) -> tuple[Taken, int]:
-            taken = self._take(database, own=self._is_behind, living=False)
+            taken = self._take(database, own=own, living=False)
             self._untrimmed = 0
             return taken, drop_surplus(database, self.limits, now, at_most)
 
@@ -219,6 +221,9 @@ class Spool(SpoolFile):
     def tidy(self, now: float) -> None:
         """Keep the limits, forget old keys and old dead letters, free what the dead have claimed. Takes its time."""
         self._follow_the_file()
+        since = self._journal.waits_since() if self._journal is not None else None
+        if since is not None and not now - _STUCK_SECONDS < since <= now:
+            self._run(nothing)  # no sender gets it away: then a power cut must not take it
         while self.trim(now, at_most=_TIDY_AT_ONCE) >= _TIDY_AT_ONCE:
             pass  # piece by piece, so that writers get in between
 
