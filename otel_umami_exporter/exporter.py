@@ -41,7 +41,7 @@ class UmamiSpanExporter(UmamiDoor, SpanExporter):
         try:
             _count_missed(pipeline, spans)
             done = pipeline.accept_spans(spans)
-            pipeline.telemetry.count("span", len(spans), done=done)
+            pipeline.telemetry.exported["span", done] += len(spans)
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
             done = False
@@ -66,7 +66,7 @@ class UmamiSpanProcessor(UmamiDoor, SpanProcessor):
         try:
             if span.dropped_events:
                 _count_missed(pipeline, [span])
-            pipeline.telemetry.count("span", 1, done=pipeline.accept_spans((span,)))
+            pipeline.telemetry.exported["span", pipeline.accept_spans((span,))] += 1
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
 

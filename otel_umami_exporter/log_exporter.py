@@ -27,7 +27,7 @@ class UmamiLogRecordExporter(UmamiDoor, LogRecordExporter):
         try:
             records = [record for each in batch if (record := record_from_log(each)) is not None]
             done = pipeline.accept(records, "log")
-            pipeline.telemetry.count("log", len(batch), done=done)
+            pipeline.telemetry.exported["log", done] += len(batch)
         except Exception as error:  # noqa: BLE001  # the host never pays for our trouble
             log_defect(error)
             done = False

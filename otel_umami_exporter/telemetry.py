@@ -12,6 +12,7 @@ The names of the first three are OpenTelemetry's. All of them go through the met
 program they cost nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -21,10 +22,10 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Observation, get_m
 
 from otel_umami_exporter._version import __version__
 from otel_umami_exporter.errors import SpoolError
-from otel_umami_exporter.record import Door
 
 if TYPE_CHECKING:
     from otel_umami_exporter.pipeline import Pipeline, Status
+    from otel_umami_exporter.record import Door
 
 COMPONENT_TYPE: Final = "umami_exporter"
 _numbers: Final = count()
@@ -40,7 +41,8 @@ class Telemetry:
             "otel.component.type": COMPONENT_TYPE,
             "otel.component.name": f"{COMPONENT_TYPE}/{next(_numbers)}",
         }
-        self.exported: Final[dict[tuple[Door, bool], int]] = {}
+        # What each door has worked off, and whether it could. Threads may lose a count: this is the hot path.
+        self.exported: Final[defaultdict[tuple[Door, bool], int]] = defaultdict(int)
         meter = get_meter("otel_umami_exporter", __version__)
         self._duration: Final[Histogram] = meter.create_histogram(
             "otel.sdk.exporter.operation.duration", "s", "The duration of one request to Umami."
@@ -58,11 +60,6 @@ class Telemetry:
         meter.create_observable_gauge(
             "otel_umami.spool.oldest_age", [self._ask(self._age)], "s", "How long the oldest event has waited."
         )
-
-    def count(self, door: Door, number: int, *, done: bool) -> None:
-        """Count what a door has worked off. Threads may lose a count to each other: this is the hot path."""
-        key = (door, done)
-        self.exported[key] = self.exported.get(key, 0) + number
 
     def request(self, seconds: float, error_type: str | None) -> None:
         """Note one request to Umami."""

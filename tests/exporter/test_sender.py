@@ -71,7 +71,7 @@ def busy_line(path: Path) -> Iterator[Line]:
         assert line.has_sent(1)
         line.clock.advance(0.005)
         line.record(20 * BATCH)
-        assert line.wait_for(lambda: 0.1 in line.clock.waits)
+        assert line.wait_for(lambda: 0.25 in line.clock.waits)
         yield line
 
 
@@ -92,7 +92,7 @@ def test_a_busy_program_is_left_alone(tmp_path: Path) -> None:
     with busy_line(tmp_path / "spool") as line:
         sent = len(line.end.batches)
         assert sent <= 3
-        line.clock.advance(0.1)
+        line.clock.advance(0.25)
         assert line.wait_for(lambda: len(line.end.batches) > sent)
 
 
