@@ -216,3 +216,41 @@ def test_a_frame_larger_than_a_batch_goes_in_pieces(path: Path) -> None:
         assert len(events) <= 25
         arrived += [each.body for each in events]
     assert arrived == numbers(60)
+
+
+OLDER = """
+CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL, accepted_at REAL NOT NULL,
+                     not_before REAL NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE leases (id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, until REAL NOT NULL,
+                     owner TEXT NOT NULL);
+CREATE TABLE seen (key BLOB PRIMARY KEY, door TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE dead_letters (id INTEGER PRIMARY KEY, body BLOB NOT NULL, accepted_at REAL NOT NULL,
+                           refused_at REAL NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE journals (name TEXT PRIMARY KEY, taken INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE books (entry TEXT NOT NULL, reason TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (entry, reason))
+    WITHOUT ROWID;
+INSERT INTO events (body, accepted_at) VALUES (CAST('0' AS BLOB), 1.0), (CAST('1' AS BLOB), 1.0);
+DELETE FROM events WHERE id = 1;
+INSERT INTO books VALUES ('delivered', '', 1);
+PRAGMA user_version = 3;
+"""
+
+
+@pytest.mark.parametrize("was_used", [True, False])
+def test_a_file_of_the_version_before_loans_is_read(path: Path, *, was_used: bool) -> None:
+    """What waits in it goes first, under its id, and the books go on."""
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(OLDER if was_used else OLDER.replace("INSERT INTO events", "--").partition("--")[0])
+    spool = Spool(path, journal=True)
+    spool.put([b"2"], 2.0)
+
+    first = spool.claim(1, 3.0, LEASE)
+    if was_used:
+        assert [(each.id, each.body) for each in first.events] == [(2, b"1")]
+        spool.settle(first, Settlement(ids(first)), 3.0)
+        first = spool.claim(1, 3.0, LEASE)
+    assert ([each.body for each in first.events], first.loan is not None) == ([b"2"], True)
+    spool.settle(first, Settlement(ids(first)), 3.0)
+
+    books = spool.books()
+    assert (books.accepted, books.delivered, books.balanced) == ((3, 3, True) if was_used else (1, 1, True))
