@@ -17,7 +17,7 @@ if unzip -l "$wheel" | grep -qE 'termin_bot|tests/'; then
   exit 1
 fi
 
-cp -r tests/conftest.py tests/exporter tests/contracts "$build/tests/"
+cp -r tests/conftest.py tests/ports.py tests/certificates.py tests/exporter tests/contracts "$build/tests/"
 cp -r docs README.md "$build/"
 grep -lE 'otel_umami_exporter\.inbox|import starlette|from termin_bot' "$build"/tests/exporter/*.py | xargs -r rm
 cat > "$build/pytest.ini" <<'EOF'
@@ -43,7 +43,7 @@ try() { # python, constraints, name
   local venv=$build/$3
   "$1" -m venv "$venv"
   "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$2" \
-    "$wheel" pytest pytest-asyncio hypothesis opentelemetry-distro
+    "$wheel" pytest pytest-asyncio hypothesis opentelemetry-distro cryptography
   echo "== $("$venv/bin/python" --version), $3 versions"
   (cd "$build" && "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/exporter)
   "$venv/bin/otel-umami" --version

@@ -8,17 +8,12 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
 import pytest
 from bridge_kit import PROTOBUF, TAXONOMY, WEBSITE, Sink, road, serving, span_with, traces
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import make_certificate
 
 from otel_umami_exporter import SettingsError
 from otel_umami_exporter.bridge import Security
@@ -137,7 +132,7 @@ def test_a_taken_port_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_https_by_two_files(tmp_path: Path) -> None:
     """A certificate and its key: senders connect by TLS, and only by TLS."""
-    certificate, key = _certificate(tmp_path)
+    certificate, key = make_certificate(tmp_path)
     security = Security(certificate=certificate, key=key)
     body = traces(span_with(1)).SerializeToString()
     trusting = ssl.create_default_context(cafile=str(certificate))
@@ -150,32 +145,6 @@ def test_https_by_two_files(tmp_path: Path) -> None:
             httpx.get(server.url.replace("https", "http"), timeout=60)
 
     assert answer.status_code == 200
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    secret = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bridge")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(secret.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(secret, hashes.SHA256())
-    )
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(
-        secret.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return certificate, key
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "opentelemetry.proto", "google.protobuf"])

@@ -5,18 +5,13 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import make_certificate
 from loopback import ENDPOINT, WAYS, Loopback, Said, Way, reaching
 from ports import free_port
 
@@ -293,7 +288,7 @@ def test_events_that_go_by_themselves_share_few_connections(way: Way) -> None:
 
 def test_https_trusts_what_the_environment_names(way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SSL_CERT_FILE is for a certificate of one's own; what nobody trusts is refused. No proxy is here."""
-    certificate, key = _certificate(tmp_path)
+    certificate, key = make_certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     if way == "proxied":
@@ -306,29 +301,3 @@ def test_https_trusts_what_the_environment_names(way: Way, tmp_path: Path, monke
         with UmamiClient(f"https://{server.address}") as client:
             assert client.send(BODIES) == client.send(BODIES) == [Delivered()] * 2
         assert server.connections == 2
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    secret = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bridge")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(secret.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(secret, hashes.SHA256())
-    )
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key.write_bytes(
-        secret.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return certificate, key
