@@ -1,9 +1,10 @@
 """
 What each part of the caller's way costs in the flow: measured by leaving them out, one after the other from the end.
 
-    .cache/bench/bin/python -m bench.parts
+    .cache/bench/bin/python -m bench.parts            in a burst, CPU time
+    .cache/bench/bin/python -m bench.parts --paced    each 10 ms, as the caller sees it: nothing is in the caches any more
 
-Each part called alone in a loop costs a third of this: there, everything that it touches is in the processor's caches.
+Each part called alone in a loop costs less than in a burst, and far less than paced.
 """
 
 import os
@@ -21,10 +22,13 @@ from bench.ours import OrderPlaced, Silence, pipeline
 _EVENTS: Final = 2_000
 _REPEATS: Final = 7
 _US: Final = 1e6
+_PACED: Final = 120
+_PAUSE_SECONDS: Final = 0.01
 
 
 def main() -> None:
     """Measure, and print one line for each part."""
+    each = _paced if "--paced" in sys.argv[1:] else _each
     from opentelemetry.sdk.trace import TracerProvider
 
     from otel_umami_exporter import UmamiSpanProcessor, one_pass, record
@@ -46,11 +50,11 @@ def main() -> None:
             ("from the span to its JSON", one_pass.OnePass, "bodies", lambda *_: []),
             ("what is left of on_end", UmamiSpanProcessor, "on_end", lambda *_: None),
         ]
-        before = _each(work)
+        before = each(work)
         sys.stdout.write(f"{before:6.1f} µs  the span, record() and all that follows\n")
         for says, owner, name, nothing in parts:
             setattr(owner, name, nothing)
-            after = _each(work)
+            after = each(work)
             sys.stdout.write(f"{before - after:6.1f} µs  {says}\n")
             before = after
         sys.stdout.write(f"{before:6.1f} µs  the span and record() alone\n")
@@ -66,6 +70,17 @@ def _each(work: Callable[[int], None]) -> float:
         for number in range(_EVENTS):
             work(number)
         found.append((time.thread_time() - start) / _EVENTS * _US)
+    return median(found)
+
+
+def _paced(work: Callable[[int], None]) -> float:
+    """Return the median microseconds that one event takes its caller after a pause."""
+    found = []
+    for number in range(_PACED):
+        time.sleep(_PAUSE_SECONDS)
+        start = time.perf_counter()
+        work(number)
+        found.append((time.perf_counter() - start) * _US)
     return median(found)
 
 

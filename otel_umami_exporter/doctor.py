@@ -17,7 +17,7 @@ from otel_umami_exporter.outcome import Delivered, Misconfigured, Refused
 from otel_umami_exporter.payload import ID_LIMIT, NO_GEOGRAPHY
 from otel_umami_exporter.settings import UmamiSettings, load_taxonomy
 from otel_umami_exporter.spool import Spool
-from otel_umami_exporter.umami import no_spans, open_http
+from otel_umami_exporter.ways import no_spans, open_http
 
 SKEW_SECONDS: Final = 120.0
 PROBE: Final = "otel_umami_doctor"

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import httpx
 
 from otel_umami_exporter.errors import UmamiExporterError
-from otel_umami_exporter.umami import USER_AGENT
+from otel_umami_exporter.ways import USER_AGENT
 
 SHARE_OF_WEBSITE: Final = 1
 SHARE_OF_BOARD: Final = 4

@@ -24,7 +24,7 @@ from otel_umami_exporter.inbox.store import Store
 from otel_umami_exporter.inbox.tokens import Signer
 from otel_umami_exporter.payload import Site
 from otel_umami_exporter.testing import FakeConnection
-from otel_umami_exporter.umami import USER_AGENT
+from otel_umami_exporter.ways import USER_AGENT
 
 DECLARED = {
     event.name: {name for name, each in event.properties.items() if each.privacy is not Privacy.LOCAL} | {"trace_id"}

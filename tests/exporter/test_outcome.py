@@ -12,7 +12,8 @@ from opentelemetry import context
 
 from otel_umami_exporter.answers import read_batch, read_error, retry_after
 from otel_umami_exporter.outcome import BatchRefused, Delivered, Misconfigured, Outcome, Refused, Throttled, Unavailable
-from otel_umami_exporter.umami import ANSWER_LIMIT, USER_AGENT, UmamiClient
+from otel_umami_exporter.umami import UmamiClient
+from otel_umami_exporter.ways import ANSWER_LIMIT, USER_AGENT
 
 RECORDED = Path(__file__).parent.parent / "contracts" / "umami-3.1.0.jsonl"
 STORED = {"cache": "token", "sessionId": "s", "visitId": "v"}

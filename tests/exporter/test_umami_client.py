@@ -28,7 +28,8 @@ from otel_umami_exporter.outcome import (
     Throttled,
     Unavailable,
 )
-from otel_umami_exporter.umami import BODY_LIMIT, USER_AGENT, UmamiClient
+from otel_umami_exporter.umami import BODY_LIMIT, UmamiClient
+from otel_umami_exporter.ways import USER_AGENT
 
 CORPUS = Path(__file__).parents[1] / "contracts" / "umami-3.1.0.jsonl"
 WEBSITE = "6f2b1c1e-8f5b-4c7a-9d0e-1a2b3c4d5e6f"

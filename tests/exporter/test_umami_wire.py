@@ -15,7 +15,7 @@ from certificates import make_certificate
 from loopback import ENDPOINT, WAYS, Loopback, Said, Way, reaching
 from ports import free_port
 
-from otel_umami_exporter import umami
+from otel_umami_exporter import ways
 from otel_umami_exporter.outcome import BatchRefused, Delivered, Outcome, Unavailable
 from otel_umami_exporter.umami import BODY_LIMIT, UmamiClient
 
@@ -244,8 +244,8 @@ def test_what_was_sent_is_not_sent_again_by_itself(way: Way) -> None:
 
 def test_a_connection_that_was_idle_for_long_is_not_used(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server is about to end it."""
-    monkeypatch.setattr(umami, "KEEPALIVE_SECONDS", -1.0)
-    monkeypatch.setattr(umami, "_LIMITS", httpx.Limits(keepalive_expiry=-1.0))
+    monkeypatch.setattr(ways, "KEEPALIVE_SECONDS", -1.0)
+    monkeypatch.setattr(ways, "_LIMITS", httpx.Limits(keepalive_expiry=-1.0))
     with Loopback(lambda _: httpx.Response(200, content=YES)) as server, reaching(server, way) as client:
         assert client.send(BODIES) == client.send(BODIES) == [Delivered()] * 2
         assert server.connections == 2

@@ -9,7 +9,7 @@ from otel_umami_exporter import SettingsError
 from otel_umami_exporter.dashboards.journal import Address
 from otel_umami_exporter.dashboards.provision import provision
 from otel_umami_exporter.inbox import Inbox
-from otel_umami_exporter.umami import split_credentials
+from otel_umami_exporter.ways import split_credentials
 from termin_bot.dashboards import DASHBOARDS
 
 from .demo_books import Arrived
