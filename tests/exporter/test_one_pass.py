@@ -11,13 +11,13 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from odd_values import TEXT, TIME, VALUE
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event as SpanEvent
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind
 from road import WEBSITE, payload, provider, road
-from test_payload_properties import TEXT, TIME, VALUE
 
 from otel_umami_exporter import Event, Form, Privacy, Prop, Taxonomy, UmamiSpanProcessor, record
 from otel_umami_exporter.delivery import Timing
