@@ -189,20 +189,23 @@ class _Connection:
 
     def _read(self, response: HTTPResponse, give_up_at: float) -> bytes:
         limit = self._server.body_limit
-        if (response.length or 0) > limit:
+        missing = response.length  # None: in chunks, or until the end
+        if (missing or 0) > limit:
             raise ExchangeError("malformed_answer")
+        # A response that has come to its length closes its reader, and with it what came after: so not by the response.
+        reader: BufferedReader | HTTPResponse = response if missing is None else response.fp
         pieces: list[bytes] = []
         total = 0
-        while response.length != 0:
+        while missing != total:
             self._socket.settimeout(_left(give_up_at))
-            piece = response.read1(_PIECE)
+            piece = reader.read1(_PIECE if missing is None else min(_PIECE, missing - total))
             if not piece:
                 break
             pieces.append(piece)
             total += len(piece)
             if total > limit:
                 raise ExchangeError("malformed_answer")
-        if response.length:  # it promised more
+        if missing is not None and missing != total:
             raise HTTPException("cut off")
         return b"".join(pieces)
 
