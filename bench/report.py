@@ -121,7 +121,7 @@ def claims(found: Found) -> str:
     return (
         head
         + "\n".join(lines)
-        + "\n\nAll of it, with what was not reached: [docs/performance.md](docs/performance.md).\n"
+        + "\n\nAll of it, with what was not reached, and what a busy machine does to such ratios: [docs/performance.md](docs/performance.md).\n"
     )
 
 
