@@ -13,8 +13,8 @@ from zlib import crc32
 
 LARGEST_BYTES: Final = 64 << 10  # of one frame
 AT_ONCE: Final = 256 << 10  # bytes of one journal in one transaction: more would hold up the interpreter
-HEAD: Final = struct.Struct("<II")
-FRONT: Final = struct.Struct("<dII")  # what follows: time, number of bodies, and length of the first
+_HEAD: Final = struct.Struct("<II")
+_FRONT: Final = struct.Struct("<dII")  # what follows: time, number of bodies, and length of the first
 _FRAME: Final = struct.Struct("<IIdII")  # both
 _BODY: Final = struct.Struct("<I")
 START_BYTES: Final = _FRAME.size
@@ -23,9 +23,10 @@ Row = tuple[bytes, float]
 
 def frame(bodies: Sequence[bytes], now: float) -> bytes:
     """Return *bodies*, at least one, as a frame; one of more than LARGEST_BYTES is too much."""
-    inside = FRONT.pack(now, len(bodies), len(bodies[0])) + bodies[0]
-    inside += b"".join([part for body in bodies[1:] for part in (_BODY.pack(len(body)), body)])
-    return HEAD.pack(len(inside), crc32(inside)) + inside
+    inside = _FRONT.pack(now, len(bodies), len(bodies[0])) + bodies[0]
+    if len(bodies) > 1:
+        inside += b"".join([part for body in bodies[1:] for part in (_BODY.pack(len(body)), body)])
+    return _HEAD.pack(len(inside), crc32(inside)) + inside
 
 
 def rows(data: bytes, at_most: int = AT_ONCE) -> tuple[list[Row], int]:
@@ -34,7 +35,7 @@ def rows(data: bytes, at_most: int = AT_ONCE) -> tuple[list[Row], int]:
     position, size = 0, len(data)
     while position + _FRAME.size <= size:
         length, checksum, now, count, first = _FRAME.unpack_from(data, position)
-        start, place = position + HEAD.size, position + _FRAME.size
+        start, place = position + _HEAD.size, position + _FRAME.size
         end = start + length
         if end > size or len(found) + count > at_most or crc32(data[start:end]) != checksum:
             break

@@ -22,9 +22,8 @@ from pathlib import Path
 from secrets import token_hex
 from threading import get_ident
 from typing import Final
-from zlib import crc32
 
-from otel_umami_exporter.frames import AT_ONCE, FRONT, HEAD, LARGEST_BYTES, START_BYTES, accepted_at, frame
+from otel_umami_exporter.frames import AT_ONCE, LARGEST_BYTES, START_BYTES, accepted_at, frame
 
 try:
     import fcntl
@@ -49,7 +48,6 @@ class Journal:
 
     def __init__(self, spool: str) -> None:
         self._spool: Final = spool
-        self._is_closed = False
         self.works = True  # False where the file system knows no locks
         self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it, and flush
         self._inside: set[int] = set()  # threads that hold the lock to write, or are about to
@@ -68,11 +66,7 @@ class Journal:
         Raises:
             OSError: nothing of it is written.
         """
-        if len(bodies) == 1:  # as frame() would, without a call: this is the hot path
-            inside = FRONT.pack(now, 1, len(bodies[0])) + bodies[0]
-            whole = HEAD.pack(len(inside), crc32(inside)) + inside
-        else:
-            whole = frame(bodies, now)
+        whole = frame(bodies, now)
         if len(whole) > LARGEST_BYTES:
             return False
         thread = get_ident()
@@ -103,8 +97,6 @@ class Journal:
         return get_ident() in self._inside
 
     def _make_ready(self) -> None:
-        if self._is_closed or not self.works:
-            raise OSError("the journal takes nothing")
         if self._size - self._taken > _MOST_BYTES:
             raise OSError("too much waits to be taken in")
         self._open()
@@ -193,7 +185,6 @@ class Journal:
         self._inside.add(thread)
         try:
             with self._lock:
-                self._is_closed = True
                 if self._size == self._taken and not self._lent:
                     self._give_up()
                 elif self._descriptor is not None:

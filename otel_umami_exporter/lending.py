@@ -111,9 +111,8 @@ def overdue(database: sqlite3.Connection, now: float) -> list[Loan]:
 
 def orphaned(database: sqlite3.Connection, is_gone: Callable[[str], bool]) -> list[Loan]:
     """Return the loans whose holder is gone."""
-    found = database.execute("SELECT first, owner FROM lent").fetchall()
-    gone = [first for first, owner in found if is_gone(str(owner))]
-    return [loan for first in gone for loan in _loans(database.execute(f"{_QUERY} WHERE first = ?", (first,)))]
+    found = database.execute("SELECT owner, first, last, journal, begin, upto FROM lent").fetchall()
+    return [Loan(*loan) for owner, *loan in found if is_gone(str(owner))]
 
 
 def all_loans(database: sqlite3.Connection) -> list[Loan]:
@@ -144,15 +143,11 @@ def bodies(loan: Loan, read: Read) -> list[Row]:
     return []
 
 
-def read_beside(spool: str) -> Read:
-    """Return what reads the journals beside the spool's file."""
-
-    def read(name: str, begin: int, upto: int) -> bytes:
-        with Path(spool).with_name(os.path.basename(name)).open("rb") as file:  # noqa: PTH119  # never elsewhere
-            file.seek(begin)
-            return file.read(upto - begin)
-
-    return read
+def read_beside(spool: str, name: str, begin: int, upto: int) -> bytes:
+    """Return a piece of a journal beside the spool's file; raises OSError."""
+    with Path(spool).with_name(os.path.basename(name)).open("rb") as file:  # noqa: PTH119  # never elsewhere
+        file.seek(begin)
+        return file.read(upto - begin)
 
 
 _LOOK: Final = (

@@ -12,7 +12,7 @@ Whatever has no plan, or fails its check, goes the way of the reference, which a
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -23,9 +23,6 @@ from otel_umami_exporter.payload import TIME_MAX, TIME_MIN, Site
 from otel_umami_exporter.plan import Plan, make_plan, said, say
 from otel_umami_exporter.record import NOBODY, VISITOR, Record, is_operation, visitor_of, whose
 from otel_umami_exporter.taxonomy import Taxonomy
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
 
 SHAPES: Final = 1_024  # plans that are kept; a shape beyond goes the way of the reference
 _NS: Final = 1_000_000_000
@@ -52,7 +49,6 @@ class OnePass:
         self._site: Final = site
         self._count: Final = count
         self._plans: Final[dict[tuple[Any, ...], Plan]] = {}
-        self._latest: tuple[Resource | None, Owner] = (None, (None, None))  # one tuple, so threads see it whole
 
     @property
     def shapes(self) -> int:
@@ -60,7 +56,7 @@ class OnePass:
         return len(self._plans)
 
     # One function: a call for each part would cost as much as the part.
-    def bodies(self, span: ReadableSpan) -> list[bytes] | None:  # noqa: C901, PLR0912, PLR0915
+    def bodies(self, span: ReadableSpan) -> list[bytes] | None:  # noqa: C901, PLR0912
         """
         Return what is to be sent of *span*; None, with nothing counted, when only the reference can say it.
 
@@ -79,11 +75,7 @@ class OnePass:
         trace_id, _, _, _, _, is_valid = context
         if not is_valid:
             return None
-        resource = span.resource
-        known, owner = self._latest
-        if known is not resource:
-            owner = whose(resource)
-            self._latest = (resource, owner)
+        owner = whose(span.resource)
         made: list[bytes] = []
         stayed: list[RejectedReason | LeftOutReason] = []
         asked, visitor = entered, visitor_of(span) if entered else None

@@ -63,7 +63,6 @@ class OverflowingSpool:
         self.begin_anew()
         try:
             self._disk = Spool(self.path, self._limits, journal=self._journal)
-            self._direct = self._disk.journal
         except SpoolUnavailable as error:
             self._degrade(error)
         begin_anew_in_children(self)
@@ -72,7 +71,6 @@ class OverflowingSpool:
         """Forget, in a forked child, what the parent holds in memory: the parent delivers it."""
         self._lock = threading.RLock()  # see Spool: for signal handlers
         self._memory: Spool | None = None
-        self._direct = self._disk.journal if self._disk is not None else None  # while nothing is in memory
         self._look_again_at = 0.0
         self._unsettled: list[tuple[Claim, Settlement]] = []
 
@@ -85,13 +83,6 @@ class OverflowingSpool:
 
     def put(self, bodies: Sequence[bytes], now: float) -> None:
         """Accept *bodies*: on disk when this returns, or in memory while the disk takes nothing."""
-        journal = self._direct
-        if journal is not None and bodies:
-            try:
-                if journal.append(bodies, now):
-                    return
-            except OSError:
-                pass  # what it means is found out below
         if self._memory is None and self._disk is not None:
             try:
                 self._disk.put(bodies, now)
@@ -217,7 +208,6 @@ class OverflowingSpool:
 
     def _in_memory(self) -> Spool:
         if self._memory is None:
-            self._direct = None
             self._memory = Spool(MEMORY, self._memory_limits)
         return self._memory
 
@@ -252,7 +242,6 @@ class OverflowingSpool:
                 letters = [(each.body, each.accepted_at, each.refused_at, each.reason) for each in dead_letters(memory)]
                 self._disk.adopt(memory.books(), letters)
                 self._memory = None
-                self._direct = self._disk.journal
         except SpoolError:
             return  # not yet; it has been said
         memory.close()

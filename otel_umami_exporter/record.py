@@ -104,11 +104,7 @@ def records_from_span(span: ReadableSpan) -> list[Record]:
 
 def visitor_of(span: ReadableSpan) -> str | None:
     """Return who is behind a span and, if they do not say another, behind its events."""
-    attributes = span.attributes
-    if isinstance(attributes, MappingProxyType):
-        attributes = attributes.copy()  # each look into the SDK's own mapping is a call in Python
-    said = attributes.get(VISITOR) if attributes else None
-    return said if isinstance(said, str) and said else None
+    return _text(_plain(span.attributes).get(VISITOR))
 
 
 def _plain(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:

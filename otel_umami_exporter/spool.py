@@ -313,7 +313,7 @@ class Spool(SpoolFile):
     def _read_journal(self, name: str, begin: int, upto: int) -> bytes:
         """Return a piece of a journal, ours or another's."""
         own = self._journal.read_range(name, begin, upto) if self._journal is not None else None
-        return read_beside(self.path)(name, begin, upto) if own is None else own
+        return read_beside(self.path, name, begin, upto) if own is None else own
 
     def _take(self, database: sqlite3.Connection, *, own: bool = True, living: bool = True) -> Taken:
         """Keep the limits, too: what was appended was not held against them."""

@@ -52,11 +52,6 @@ class SpoolFile:
             self._connection()
         pause_for_forks(self)
 
-    @property
-    def journal(self) -> Journal | None:
-        """The journal to which events may be appended without asking this spool; it says itself when it takes none."""
-        return self._journal
-
     def begin_anew(self) -> None:
         """Open a connection of its own when it is needed: in a forked child, nothing of the parent's is there."""
         if self.path != MEMORY or not hasattr(self, "_database"):
