@@ -1,5 +1,5 @@
 """
-How late an event loop is while a thousand events a second are recorded on it and Umami hangs.
+How late an event loop is on which events are recorded at a steady rate: while Umami hangs, or while it takes them.
 
     python -m bench.lag ours --url http://127.0.0.1:1234 --folder FOLDER --seconds 10
 """

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from bench.startup import imports
 SLOW_SECONDS: Final = 0.007  # what a real Umami 3.1 takes of one core for each event
 _HANDS: Final = ((50, 2), (50, 4), (100, 2), (200, 2))  # batch and connections of the load generator
 _LARGE: Final = ("ours", "otlp", "segment")
+_BUSY: Final = ("bare", *_LARGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Plan:
     waiting: int = 1_000
     lag_seconds: float = 10.0
     lag_rounds: int = 2
+    busy_rate: int = 5_000
     depths: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
     pieces: int = 12
     memory: tuple[int, ...] = (0, 1_000_000)
@@ -85,7 +87,11 @@ def carry_out(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
         say("a kill")
         found["kill"] = losses.kill(sink, everybody, events=plan.waiting)
         say("a server that hangs")
-        found["lag"] = _lag(sink, plan)
+        sink.orders.do("hang")
+        found["lag"] = _lag(sink, plan, ("bare", "ours"), rate=1_000)
+        sink.orders.do("normal")
+        say("a busy program")
+        found["busy"] = _lag(sink, plan, _BUSY, rate=plan.busy_rate)
         say("many that wait")
         with _folder() as folder:
             found["depth"] = run(
@@ -140,16 +146,13 @@ def _folder() -> Iterator[str]:
         yield folder
 
 
-def _lag(sink: SinkProcess, plan: Plan) -> dict[str, Any]:
-    rounds: dict[str, list[dict[str, Any]]] = {"bare": [], "ours": []}
-    sink.orders.do("hang")
+def _lag(sink: SinkProcess, plan: Plan, peers: Sequence[str], *, rate: int) -> dict[str, Any]:
+    rounds: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
     for _ in range(plan.lag_rounds):
         for peer, results in rounds.items():
             with _folder() as folder:
-                results.append(
-                    run("bench.lag", peer, "--url", sink.url, "--folder", folder, "--seconds", plan.lag_seconds)
-                )
-    sink.orders.do("normal")
+                pace = ("--seconds", plan.lag_seconds, "--rate", rate)
+                results.append(run("bench.lag", peer, "--url", sink.url, "--folder", folder, *pace))
     return {
         peer: {name: median([each[name] for each in results]) for name in results[0]}
         for peer, results in rounds.items()

@@ -41,6 +41,7 @@ _HOW: Final = """
 | outage | {rate_events:,} events at 100/s, of which the sink is away for {outage_seconds:.0f} s |
 | SIGKILL | {waiting:,} events while nobody listens, then kill, then a start with the same folders |
 | loop lag | a heartbeat each 5 ms beside 1,000 events/s for {lag_seconds:.0f} s, while the sink reads and never answers |
+| a busy program | the same beside {busy_rate:,} events/s, while the sink takes all of them |
 | many waiting | CPU time to record, claim, send and settle one more event, in turn on spools of each depth |
 | slow server | the sink works 7 ms of one core for each event, one after the other; by hand: bodies made beforehand, plain sockets, no disk, the best of several batch sizes and connections |
 | import | CPU time of fresh processes, in turn |
@@ -215,7 +216,7 @@ def _more(found: Found) -> str:
 def _how_it_went(found: Found) -> str:
     drain, lag, bot, imports = found["drain"], found["lag"], found["bot"], found["imports"]
     ours, hand = drain["ours"], drain["hand"]
-    off = found["disabled"]
+    off, busy = found["disabled"], found["busy"]
     return "\n".join(
         [
             (
@@ -226,6 +227,11 @@ def _how_it_went(found: Found) -> str:
             (
                 f"* **Loop lag** while Umami hangs: p50 {lag['ours']['p50_ms']:.2f} ms, p99 {lag['ours']['p99_ms']:.2f} ms, at"
                 f" most {lag['ours']['max_ms']:.1f} ms. The same loop with bare spans: p99 {lag['bare']['p99_ms']:.2f} ms."
+            ),
+            (
+                f"* **A busy program.** Loop lag, p99, at {found['plan']['busy_rate']:,} events a second: "
+                + ", ".join(f"{PEERS[peer].title} {each['p99_ms']:.1f} ms" for peer, each in busy.items())
+                + "."
             ),
             "* **Memory** with so many on disk: "
             + ", ".join(f"{int(events):,}: {size:.0f} MB" for events, size in found["memory"].items())
