@@ -117,7 +117,6 @@ def _connect(server: Server, seconds: float) -> "_Connection":
         client = HTTPConnection(server.host, server.port, timeout=seconds)
     else:
         client = HTTPSConnection(server.host, server.port, timeout=seconds, context=server.tls)
-    client.response_class = _FinalResponse
     try:
         client.connect()
     except TimeoutError:
@@ -170,13 +169,14 @@ class _Connection:
         is_sent = True
         self._socket.settimeout(_left(give_up_at))
         try:
-            self._client.request("POST", target, content, self._server.headers)
+            self._socket.sendall(self._head(target, len(content)) + content)
         except TimeoutError:
             raise
         except OSError:  # it may have answered before it hung up: that it is too large
             is_sent = False
-        response = self._client.getresponse()
+        response = _FinalResponse(self._socket, method="POST")
         try:
+            response.begin()
             if len(set(response.headers.get_all("Content-Length", ()))) > 1:
                 raise HTTPException("two lengths")
             body = self._read(response, give_up_at)
@@ -186,6 +186,10 @@ class _Connection:
         if response.headers.get("Content-Encoding", "").lower() in _PACKED:
             body = _unpacked(body, self._server.body_limit)
         return Reply(response.status, body, response.headers.get("Retry-After")), is_kept
+
+    def _head(self, target: str, size: int) -> bytes:
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self._server.headers.items()])
+        return f"POST {target} HTTP/1.1\r\n{fields}Content-Length: {size}\r\n\r\n".encode("latin-1")
 
     def _read(self, response: HTTPResponse, give_up_at: float) -> bytes:
         limit = self._server.body_limit
