@@ -37,8 +37,8 @@ def rows(data: bytes, at_most: int = AT_ONCE) -> tuple[list[Row], int]:
         length, checksum, now, count, first = _FRAME.unpack_from(data, position)
         start, place = position + _HEAD.size, position + _FRAME.size
         end = start + length
-        if end > size or len(found) + count > at_most or crc32(data[start:end]) != checksum:
-            break
+        if length < _FRONT.size or end > size or len(found) + count > at_most or crc32(data[start:end]) != checksum:
+            break  # none at all: zeros, as a power cut leaves them, have the checksum of nothing
         found.append((data[place : place + first], now))
         for _ in range(count - 1):
             place += first

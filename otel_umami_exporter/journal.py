@@ -32,10 +32,13 @@ except ImportError:  # Windows: no lock says who lives, so there are no journals
 
 SUPPORTED: Final = fcntl is not None
 INFIX: Final = ".journal-"
-_MOST_BYTES: Final = 64 << 20  # that wait to be taken in; more means that the spool's file takes nothing
+_MOST_BYTES: Final = 128 << 20  # that wait to be taken in; more goes to the spool's file itself, if it can
 _NEW_AT_BYTES: Final = 256 << 10  # a journal that is taken in and larger than this is given up for a new one
 _LONG_BYTES: Final = 4 << 20  # a journal of which so much is taken in, and nearly all, is left to whoever claims next
-_LONGEST_BYTES: Final = 32 << 20  # and here, however much waits in it
+_REST_BYTES: Final = 16 << 10  # nearly all: less than a batch is left ...
+_SHARE_SHIFT: Final = 3  # ... or an eighth of what came beyond that length ...
+_MORE_BYTES: Final = 1 << 20  # ... but not more than this,
+_LONGEST_BYTES: Final = 256 << 20  # unless it is as long as this
 
 
 class Journal:
@@ -61,13 +64,13 @@ class Journal:
 
     def append(self, bodies: Sequence[bytes], now: float) -> bool:
         """
-        Write *bodies* as one frame; in the system's hands when this returns. False: too much for a frame.
+        Write *bodies* as one frame; in the system's hands when this returns. False: too much, for a frame or at all.
 
         Raises:
             OSError: nothing of it is written.
         """
         whole = frame(bodies, now)
-        if len(whole) > LARGEST_BYTES:
+        if len(whole) > LARGEST_BYTES or self._size - self._taken > _MOST_BYTES:
             return False
         thread = get_ident()
         if thread in self._inside:
@@ -75,8 +78,8 @@ class Journal:
         self._inside.add(thread)  # Before the lock is held, and until it is not: a signal may come between.
         try:
             with self._lock:
-                if self._descriptor is None or self._size - self._taken > _MOST_BYTES:
-                    self._make_ready()
+                if self._descriptor is None:
+                    self._open()
                 try:
                     written = os.write(self._descriptor, whole)  # type: ignore[arg-type]  # it is ready
                 except OSError:
@@ -96,15 +99,15 @@ class Journal:
         """Whether we are a signal handler, and this very thread is in the middle of a frame: wait for nothing then."""
         return get_ident() in self._inside
 
-    def _make_ready(self) -> None:
-        if self._size - self._taken > _MOST_BYTES:
-            raise OSError("too much waits to be taken in")
-        self._open()
-
     @property
     def waits(self) -> bool:
         """Whether something was appended and not yet taken in."""
         return self._size > self._taken
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether something waits, or is on its way: nowhere but here until it has arrived, or is a row."""
+        return self.waits or self._lent > 0
 
     @property
     def waiting(self) -> tuple[int, int]:
@@ -163,13 +166,32 @@ class Journal:
     def _end_if_done(self) -> None:
         if self.is_interrupted or not self._taken:
             return
-        waiting = self._size - self._taken
-        if not waiting and not self._lent and (self._taken >= _NEW_AT_BYTES or self._is_deleted()):
+        taken, waiting = self._taken, self._size - self._taken
+        if not waiting and not self._lent and (taken >= _NEW_AT_BYTES or self._is_deleted()):
             self._give_up()
-        elif self._taken >= _LONG_BYTES and (waiting <= self._taken >> 4 or self._taken >= _LONGEST_BYTES):
+        elif taken >= _LONG_BYTES and (waiting <= _most_left(taken) or taken >= _LONGEST_BYTES):
             # A steady flow never leaves it empty: the rest is taken in as another's, and the file is deleted.
             self.leaves_rest = self.leaves_rest or waiting > 0
             self._let_go()
+
+    def sync(self) -> None:
+        """
+        Have the disk itself hold what was appended so far, for a power cut. Takes its time; no fork may come meanwhile.
+
+        Raises:
+            OSError: it may not.
+        """
+        name = self.name
+        if not name:
+            return
+        folder = Path(self._spool).parent  # where its name is
+        for path in (folder / name, folder):
+            # Opened anew: a copy of our descriptor would keep the lock, and it may be let go meanwhile.
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def abandon(self) -> None:
         """Write to a new one from now on: in the middle of this one is something that nobody can read."""
@@ -254,6 +276,11 @@ class Journal:
         self.name, self._size, self._taken, self._events, self._lent = "", 0, 0, 0, 0
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _most_left(taken: int) -> int:
+    """Return how many bytes may wait in a journal that is given up after so many: they become rows, at a price."""
+    return min(_MORE_BYTES, max(_REST_BYTES, taken - _LONG_BYTES >> _SHARE_SHIFT))
 
 
 def is_left(descriptor: int) -> bool:

@@ -150,8 +150,13 @@ class OverflowingSpool:
         if self._disk is not None:
             self._disk.tidy(now)
 
+    @property
+    def unsynced(self) -> int:
+        """How many rows were written since the last checkpoint."""
+        return self._disk.unsynced if self._disk is not None else 0
+
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the file. For the sender's thread."""
+        """Have the disk hold what was accepted so far. For the sender's thread."""
         if self._disk is not None:
             self._disk.checkpoint()
 
@@ -185,6 +190,11 @@ class OverflowingSpool:
         """Return id and time of acceptance of the oldest event that waits, or None."""
         found = [each for spool in (self._disk, self._memory) if spool is not None and (each := spool.oldest())]
         return min(found, key=lambda each: each[1], default=None)
+
+    @property
+    def has_something(self) -> bool:
+        """Whether something may wait on disk; such a look takes no time, however much it is."""
+        return self._disk is not None and self._disk.has_something
 
     def bodies(self) -> Iterator[bytes]:
         """Yield every body that waits, and every dead letter. For tests and inspection."""

@@ -9,6 +9,9 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
+from threading import get_ident
+from time import thread_time
 from typing import Final
 
 from otel_umami_exporter.clock import Clock
@@ -21,11 +24,17 @@ from otel_umami_exporter.spool import Claim
 _log: Final = logging.getLogger(__name__)
 WORKERS: Final = 2  # batches in flight: measured best against a real Umami, and all that a kill can double
 _IDLE_SECONDS: Final = 15.0  # how often an idle sender looks for what others left in a shared spool
-_KEEP_EVENTS: Final = 4_000  # accepted or gone, between two checkpoints; the log grows to some 32 MB
+_KEEP_SECONDS: Final = 10.0  # between two checkpoints: a power cut may take twice as much
+_KEEP_EVENTS: Final = 4_000  # accepted or gone, between two looks whether there is a checkpoint to make
+_KEEP_ROWS: Final = 4_000  # written between two checkpoints, or a thousand batches; the log grows to some 32 MB
 _BUSY_PER_SECOND: Final = 2_000  # a program that records more events than this has no time for us
 _REST_SECONDS: Final = 0.25  # between two batches meanwhile: each step of ours takes the interpreter from it
 _REST_WITHIN_SECONDS: Final = 2.0  # what has waited so long goes all the same
+_CONTENDED: Final = 2.0  # a step that takes so many times its CPU time had to wait for the interpreter
+_FLOOD_WITHIN_SECONDS: Final = 15.0  # then each costs the program more than us: what has waited so long goes
 _LOOK_SECONDS: Final = 0.005  # over less than this no rate is told
+_PROMPT_SECONDS: Final = 0.01  # answers that come within this are best fetched by one thread ...
+_HELP_SECONDS: Final = 0.05  # ... which the other does not disturb, unless it has waited so long for one
 _URGENT_SECONDS: Final = 0.05  # while somebody flushes, what is claimed elsewhere is looked for this often
 
 
@@ -71,6 +80,7 @@ class Sender:
         self._threads: list[threading.Thread] = []
         self._flushing = 0  # somebody waits: no lingering
         self._due: float | None = None  # when the next claim is to be made; None: nothing is known to wait
+        self._again = inf  # when there is one to be made for what has failed
         self._fresh = 0  # events that no claim was made for
         self._notified = 0  # events ever
         self._looked = (0, self._clock.monotonic())  # how many of them there were, and when
@@ -78,7 +88,9 @@ class Sender:
         self._resume_at = 0.0  # back-off, which a flush may cut short
         self._asked_until = 0.0  # Retry-After, which it may not
         self._failures = 0
-        self._in_flight = 0  # batches
+        self._in_flight: dict[int, float] = {}  # since when each thread has been at a batch
+        self._looks: dict[int, float] = {}  # when each thread that waits will look what there is to do
+        self._is_prompt = False  # how the last answer came
         self._unkept = 0
         self._delivery.begin_anew()
 
@@ -90,20 +102,25 @@ class Sender:
             self._unkept += events
             if self._unkept - events < _KEEP_EVENTS <= self._unkept:
                 self._kept.notify()
-            wake = False
-            full = self._fresh >= self._timing.batch_size
-            due = self._clock.monotonic() + (0.0 if full else self._timing.linger_seconds)
-            if events and (self._due is None or due < self._due):
-                self._due, wake = due, True
+            full = self._timing.batch_size
+            # Between the first of a batch and the one that fills it nothing changes.
+            if self._due is None or self._fresh == events or self._fresh - events < full <= self._fresh:
+                self._plan(events)
             if not self._threads and not self._stopping:
                 self._start()
-            elif wake:
-                self._changed.notify()  # one is enough: each wakes the next when there is more
+
+    def _plan(self, events: int) -> None:
+        """Let a thread know when the batch is due to which *events* were added."""
+        is_full = self._fresh >= self._timing.batch_size
+        due = self._clock.monotonic() + (0.0 if is_full else self._timing.linger_seconds)
+        if events and (self._due is None or due < self._due):
+            self._due = due
+            self._changed.notify()  # one is enough: each wakes the next when there is more
 
     def start(self) -> None:
         """Start delivering what an earlier run left, without waiting for a new event."""
         with suppress(SpoolError):
-            if self._spool.oldest() is not None:
+            if self._spool.has_something:
                 self._due = self._clock.monotonic()
         self.notify(0)
 
@@ -183,57 +200,70 @@ class Sender:
             connection.close()
 
     def _attempt(self, connection: Connection) -> Progress:
+        start, used = self._clock.monotonic(), thread_time()
         claim = self._delivery.claim()
         if not claim.events:
             return Progress(0, 0)
-        self._look_further(claim)
-        try:
-            return self._delivery.attempt(connection, claim)
-        finally:
-            with self._lock:
-                self._in_flight -= 1
+        now = self._clock.monotonic()
+        self._look_further(claim, now, is_contended=now - start > _CONTENDED * (thread_time() - used))
+        progress = self._delivery.attempt(connection, claim)
+        self._is_prompt = self._clock.monotonic() - now < _PROMPT_SECONDS
+        return progress
 
-    def _look_further(self, claim: Claim) -> None:
+    def _look_further(self, claim: Claim, now: float, *, is_contended: bool) -> None:
         """Let the other thread go on with what has lingered or fills a batch: it need not wait for our answer."""
         linger = self._timing.linger_seconds
         with self._lock:
-            self._in_flight += 1
-            self._rest(claim)
+            self._rest(claim, now, is_contended=is_contended)
+            has_lingered = claim.is_ahead or claim.events[-1].accepted_at <= self._clock.time() - linger
             if not claim.is_full and not claim.is_ahead:
                 self._fresh = 0
-                return
-            now = self._clock.monotonic()
-            has_lingered = claim.is_ahead or claim.events[-1].accepted_at <= self._clock.time() - linger
-            if has_lingered or self._flushing or self._fresh >= self._timing.batch_size:
+            elif has_lingered or self._flushing or self._fresh >= self._timing.batch_size:
                 self._due = now
-                self._changed.notify()
             elif self._due is None or now + linger < self._due:
                 self._due = now + linger
+            start = self._start_at(now)
+            if any(each > start for each in self._looks.values()):
+                self._changed.notify()  # else it looks in time by itself, however long our answer takes
 
-    def _rest(self, claim: Claim) -> None:
+    def _rest(self, claim: Claim, now: float, *, is_contended: bool) -> None:
         """Leave the interpreter to a program that records without a pause, unless that has gone on for too long."""
-        now = self._clock.monotonic()
         before, then = self._looked
         if now - then < _LOOK_SECONDS:
             return
         self._looked = (self._notified, now)
         is_busy = self._notified - before > _BUSY_PER_SECOND * (now - then)
-        is_young = claim.events[0].accepted_at > self._clock.time() - _REST_WITHIN_SECONDS
+        # What is in the spool's file already has no time to lose: it waits there for some other reason.
+        within = _FLOOD_WITHIN_SECONDS if is_contended and claim.loan is not None else _REST_WITHIN_SECONDS
+        is_young = claim.events[0].accepted_at > self._clock.time() - within
         self._rest_until = now + _REST_SECONDS if is_busy and is_young else 0.0
+
+    def _start_at(self, now: float) -> float:
+        """Return when a thread that waits is to make the next claim, as things are."""
+        due = min(now + _IDLE_SECONDS if self._due is None else self._due, self._again)
+        start = max(due, self._resume_at, self._asked_until)
+        if not self._flushing:
+            start = max(start, self._rest_until)
+        if self._in_flight and self._is_prompt:
+            start = max(start, min(self._in_flight.values()) + _HELP_SECONDS)
+        return start
 
     def _wait_for_work(self) -> bool:
         """Wait until a claim is due; False when the sender stops."""
+        me = get_ident()
         with self._lock:
             while not self._stopping:
                 now = self._clock.monotonic()
-                start = max(now + _IDLE_SECONDS if self._due is None else self._due, self._resume_at, self._asked_until)
-                if not self._flushing:
-                    start = max(start, self._rest_until)
+                start = self._start_at(now)
                 if start <= now:
                     self._due, self._fresh = None, max(0, self._fresh - self._timing.batch_size)
+                    self._again = inf if self._again <= now else self._again
+                    self._in_flight[me] = now
                     return True
                 idle = self._due is None
+                self._looks[me] = start
                 self._clock.wait(self._changed, start - now)
+                del self._looks[me]
                 if idle and self._due is None and self._clock.monotonic() >= start:
                     self._due = start  # others that share the file may have left something
             return False
@@ -241,6 +271,7 @@ class Sender:
     def _note(self, progress: Progress) -> None:
         with self._lock:
             now = self._clock.monotonic()
+            del self._in_flight[get_ident()]
             self._unkept += progress.gone
             if progress.failed:
                 self._failures += 1
@@ -253,8 +284,8 @@ class Sender:
                 again = 0.0
             if self._flushing and again is None:
                 again = _URGENT_SECONDS
-            if again is not None and (self._due is None or now + again < self._due):
-                self._due = now + again  # this thread itself looks at it next
+            if again is not None:
+                self._again = min(self._again, now + again)  # this thread itself looks at it next
             if self._unkept >= _KEEP_EVENTS:
                 self._kept.notify()
             if self._flushing and (not self._in_flight or progress.claimed > progress.gone):
@@ -273,10 +304,12 @@ class Sender:
             except Exception as error:  # noqa: BLE001  # the next round may do better
                 _log.error("a defect of otel-umami-exporter: %s", type(error).__name__)
             with self._lock:
-                self._unkept = 0
-                wait = RETRY_SECONDS if self._spool.degraded else _IDLE_SECONDS
-                end = self._clock.monotonic() + wait
-                while not self._stopping and self._unkept < _KEEP_EVENTS and (now := self._clock.monotonic()) < end:
+                end = self._clock.monotonic() + (RETRY_SECONDS if self._spool.degraded else _KEEP_SECONDS)
+                while not self._stopping and (now := self._clock.monotonic()) < end:
+                    if self._unkept >= _KEEP_EVENTS:
+                        self._unkept = 0
+                        if self._spool.unsynced >= _KEEP_ROWS:
+                            break
                     self._clock.wait(self._kept, end - now)
                 if self._stopping:
                     return

@@ -16,12 +16,14 @@ accepted = delivered + waiting + refused + dropped.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from otel_umami_exporter.books import Books, count, read
 from otel_umami_exporter.database import is_gone
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
+from otel_umami_exporter.frames import AT_ONCE, LARGEST_BYTES
 from otel_umami_exporter.lending import (
     all_loans,
     bodies,
@@ -57,9 +59,10 @@ __all__ = ["Claim", "Entry", "Mark", "Settlement", "Spool", "SpoolLimits", "Spoo
 _TRIM_EVERY: Final = 100  # events between two looks at the limits
 _TRIM_AT_MOST: Final = 300  # events that a writer drops at a time; more would be felt on an event loop
 _TIDY_AT_ONCE: Final = 1_000
-_BEHIND_BYTES: Final = 16 << 20  # in the journal
-_STUCK_SECONDS: Final = 5.0
-_SHARE: Final = 8  # of the limits, that may wait in a journal
+_BEHIND_BYTES: Final = 96 << 20  # in the journal
+_STUCK_SECONDS: Final = 60.0
+_SHARE: Final = 4  # of the limits, that may wait in a journal
+_LOAN_ROWS: Final = 4  # a lent batch writes as many pages of the log as so many rows
 _REMEMBER_SECONDS: Final = 900.0  # the two copies of a bridged event come within the delay of a batch processor
 
 
@@ -113,6 +116,7 @@ class Spool(SpoolFile):
             values = tuple(each for body in bodies for each in (body, now))
             self._run(lambda database: database.execute(insertion(len(bodies)), values), look=False)
         self._untrimmed += len(bodies)
+        self.unsynced += len(bodies)
         if self._untrimmed >= _TRIM_EVERY:
             self.trim(now, at_most=_TRIM_AT_MOST)
 
@@ -136,6 +140,7 @@ class Spool(SpoolFile):
                     database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (key, door, now))
                 new += make_bodies()
             insert_many(database, new, now)
+            self.unsynced += len(new)
             return doubled
 
         return self.write(work, look=False)
@@ -147,7 +152,7 @@ class Spool(SpoolFile):
         Take up to *limit* events for sending, oldest first; or the newest of those accepted since *newest_since*.
 
         A claimed event is invisible to other claims until it is settled or its lease has run out. Where no backlog
-        waits, a batch comes straight from the journal: see lending.py.
+        waits, a batch comes straight from the journal: see lending.py. After a batch of rows more may wait there.
         """
         until = now + lease_seconds
         if newest_since is None and self._may_lend and (claim := self._lend(limit, now, until)):
@@ -164,11 +169,14 @@ class Spool(SpoolFile):
                 return taken, Claim(())
             lease = (found[0].id, found[-1].id, until, self._owner)
             cursor = database.execute("INSERT INTO leases (first, last, until, owner) VALUES (?, ?, ?, ?)", lease)
-            return taken, Claim(found, cursor.lastrowid or 0, self._generation, is_full=is_full)
+            return taken, Claim(found, cursor.lastrowid or 0, self._generation, is_full=is_full or taken.more)
 
         if newest_since is not None:
             self._run(nothing)  # all of the journal, to its end
-        return self._write(work)
+        claim = self._write(work)
+        if claim.events and self._journal is not None and (self._journal.waits or self._journal.leaves_rest):
+            return replace(claim, is_full=True)
+        return claim
 
     def settle(self, claim: Claim, settlement: Settlement, now: float) -> None:
         """Write down, in one transaction, what became of a claimed batch; what is not mentioned waits again."""
@@ -177,6 +185,8 @@ class Spool(SpoolFile):
             all_of_it = loan if len(settlement.delivered) == len(claim.events) else None
             if not all_of_it or not self._run(lambda database: settle_delivered(database, all_of_it), look=False):
                 self.write(lambda database: settle(database, claim, settlement, self._owner, now), look=False)
+                self.unsynced += len(claim.events)
+            self.unsynced += _LOAN_ROWS
         if loan is not None and self._journal is not None:
             self._journal.settled(loan.journal)
 
@@ -223,9 +233,11 @@ class Spool(SpoolFile):
         self._follow_the_file()
         since = self._journal.waits_since() if self._journal is not None else None
         if since is not None and not now - _STUCK_SECONDS < since <= now:
-            self._run(nothing)  # no sender gets it away: then a power cut must not take it
-        while self.trim(now, at_most=_TIDY_AT_ONCE) >= _TIDY_AT_ONCE:
-            pass  # piece by piece, so that writers get in between
+            self._run(nothing)  # no sender gets it away: the limits are for it, too
+        waiting = self._journal.waiting[1] if self._journal is not None else 0
+        pieces = waiting // (AT_ONCE - LARGEST_BYTES)  # not more: it may grow as fast as it is taken in
+        while self.trim(now, at_most=_TIDY_AT_ONCE) >= _TIDY_AT_ONCE or (self._is_behind and pieces > 0):
+            pieces -= 1  # piece by piece, so that writers get in between
 
         def work(database: sqlite3.Connection) -> None:
             for number, owner in database.execute("SELECT id, owner FROM leases").fetchall():
@@ -269,6 +281,11 @@ class Spool(SpoolFile):
     def oldest(self) -> tuple[int, float] | None:
         """Return id and time of acceptance of the oldest event that waits, claimed or not, or None."""
         return self._run(oldest)
+
+    @property
+    def has_something(self) -> bool:
+        """Whether something may wait, here or in somebody's journal; such a look takes nothing in."""
+        return bool(self._others()) or self._run(oldest, look=False) is not None
 
     def bodies(self) -> Iterator[bytes]:
         """Yield every body that waits, oldest first, and every dead letter. For tests and inspection."""
@@ -319,6 +336,7 @@ class Spool(SpoolFile):
         """Keep the limits, too: what was appended was not held against them."""
         taken = super()._take(database, own=own, living=living)
         self._untrimmed += taken.events
+        self.unsynced += taken.events
         if taken.events and self._untrimmed >= _TRIM_EVERY:
             self._untrimmed = 0
             drop_surplus(database, self.limits, taken.latest, _TIDY_AT_ONCE)

@@ -16,6 +16,7 @@ from otel_umami_exporter.database import (
     is_damage,
     is_sound,
     make_private,
+    move_the_log,
     new_owner,
     one_process,
 )
@@ -61,6 +62,7 @@ class SpoolFile:
         self._owner = new_owner()
         self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it, and flush
         self._busy = False
+        self.unsynced = 0  # rows that were written since the last checkpoint, more or less
         self._aside = threading.Lock()  # held while a second connection is open
         if self._journal is not None:
             self._journal.begin_anew()
@@ -90,20 +92,20 @@ class SpoolFile:
 
     def checkpoint(self) -> None:
         """
-        Move the write-ahead log into the file, with fsyncs that block no writer. For the sender's thread.
+        Have the disk hold what was accepted so far, with fsyncs that block no writer. For the sender's thread.
 
-        Whoever writes next after a complete checkpoint starts the log anew, with one more fsync: so that is done here.
+        The write-ahead log moves into the file; what waits in the journal stays there.
         """
         if self.path == MEMORY:
             return
-        try:
-            with self._aside, closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as database:
-                database.execute("PRAGMA synchronous = NORMAL")
-                (_, log, done) = database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if log == done and log > 0:
-                    database.execute("PRAGMA application_id = 0")
-        except sqlite3.Error as error:
-            _log.debug("checkpoint not done: %s", error)  # the next one will; nothing depends on it
+        self.unsynced = 0
+        with self._aside:
+            move_the_log(self.path)
+            if self._journal is not None and self._journal.is_needed:
+                try:
+                    self._journal.sync()
+                except OSError as error:
+                    _log.debug("journal not synced: %s", error.strerror)
 
     def close(self) -> None:
         """Close the file. What waits is sent after the next start."""

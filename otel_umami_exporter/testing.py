@@ -30,6 +30,8 @@ try:
 except ModuleNotFoundError:  # a test runner is no need of the library
     pytest = None  # type: ignore[assignment]
 
+_ROUNDING_SECONDS: Final = 1e-6  # many small steps come to the same time as one
+
 
 @dataclass(frozen=True, slots=True)
 class CapturedEvent:
@@ -173,7 +175,7 @@ class ManualClock:
         self._lock: Final = threading.Lock()
         self._start: Final = start
         self._passed = 0.0
-        self._waiting: list[Condition] = []
+        self._waiting: list[tuple[float, Condition]] = []  # each until then
 
     def time(self) -> float:
         """Return the seconds since 1970."""
@@ -184,25 +186,26 @@ class ManualClock:
         return self._passed
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* pass, and wake everybody who waits."""
+        """Let *seconds* pass, and wake those whose time has come, as the real time would: nobody else."""
         with self._lock:
             self._passed += seconds
-            waiting = list(self._waiting)
-        for condition in waiting:
+            over = [condition for end, condition in self._waiting if end <= self._passed + _ROUNDING_SECONDS]
+        for condition in over:
             with condition:
                 condition.notify_all()
 
     def wait(self, condition: Condition, seconds: float) -> None:
         """Wait on *condition*, which is held, until it is notified or *seconds* have been advanced."""
         end = self._passed + seconds
+        entry = (end, condition)
         with self._lock:
-            self._waiting.append(condition)
+            self._waiting.append(entry)
         try:
             if self._passed < end:
                 condition.wait()
         finally:
             with self._lock, suppress(ValueError):
-                self._waiting.remove(condition)
+                self._waiting.remove(entry)
 
 
 if pytest is not None:

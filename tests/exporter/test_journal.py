@@ -1,5 +1,6 @@
 """The journal before the spool's file: nobody sees an event later, twice, or never, whoever dies or looks meanwhile."""
 
+import errno
 import os
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ from random import Random
 import pytest
 
 from otel_umami_exporter import SpoolError, SpoolUnavailable
-from otel_umami_exporter.journal import INFIX
+from otel_umami_exporter.journal import INFIX, Journal, is_left
 from otel_umami_exporter.spool import Settlement, Spool, SpoolLimits
 
 Question = Callable[[Spool], int]
@@ -233,6 +234,119 @@ def test_a_journal_does_not_grow_for_ever(path: Path) -> None:
     assert (books.accepted, books.balanced) == (15_000, True)
     spool.tidy(2.0)
     assert spool.write(lambda database: database.execute("SELECT count(*) FROM journals").fetchone()) <= (1,)
+
+
+def test_a_checkpoint_asks_the_disk_itself_to_hold_the_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut must not take what waits there; where nothing waits nothing is asked."""
+    spool = Spool(path, journal=True)
+    held: set[int] = set()
+    fsync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        fsync(descriptor)
+        held.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    spool.checkpoint()
+    assert held == set()
+
+    spool.put([b"a"], 1.0)
+    (journal,) = files(path)
+    spool.checkpoint()
+
+    assert held == {journal.stat().st_ino, path.parent.stat().st_ino}
+    assert files(path) == [journal]
+
+
+def test_a_checkpoint_asks_for_what_is_on_its_way_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is nowhere else until it has arrived: a slow answer and a power cut must not take it."""
+    spool = Spool(path, journal=True)
+    held: list[int] = []
+    fsync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        fsync(descriptor)
+        held.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    spool.put([b"a"], 1.0)
+    claim = spool.claim(50, 2.0, 60.0)
+    (journal,) = files(path)
+    spool.checkpoint()
+    assert journal.stat().st_ino in held
+
+    spool.settle(claim, Settlement([each.id for each in claim.events]), 3.0)
+    held.clear()
+    spool.checkpoint()
+    assert held == []
+
+
+def test_what_is_let_go_while_the_disk_is_asked_belongs_to_nobody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks next takes it in: it must not seem to be written still."""
+    journal = Journal(str(path))
+    journal.append([b"a"], 1.0)
+    (file,) = files(path)
+    left: list[bool] = []
+
+    def slow(_descriptor: int) -> None:
+        journal.abandon()
+        with file.open("rb") as beside:
+            left.append(is_left(beside.fileno()))
+
+    monkeypatch.setattr(os, "fsync", slow)
+    journal.sync()
+    assert left == [True, True]
+
+
+def test_zeros_at_the_end_of_a_journal_are_no_events(path: Path) -> None:
+    """A power cut leaves them where the length of the file was written, and what was in it was not."""
+    journal = left_by_a_dead_process(path, 3)
+    with journal.open("ab") as file:
+        file.write(bytes(4_096))
+
+    spool = Spool(path, journal=True)
+    assert list(spool.bodies()) == numbers(3)
+    assert spool.books().accepted == 3
+    assert files(path) == []
+
+
+def test_the_limits_hold_for_a_journal_that_nobody_claims_from(path: Path) -> None:
+    """As while Umami is away: of a long one no more than a share is left, each time the keeper comes."""
+    spool = Spool(path, SpoolLimits(max_events=1_000), journal=True)
+    for start in range(0, 20_000, 100):
+        spool.put([b"%d" % each + b"x" * 100 for each in range(start, start + 100)], 1.0)
+    spool.tidy(2.0)
+
+    assert sum(1 for _ in spool.bodies()) <= 1_250
+    assert spool.books().dropped["too_many"] >= 18_750
+
+
+def test_a_checkpoint_goes_on_when_the_disk_does_not_hold_the_journal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one asks again; nothing is lost by it."""
+    spool = Spool(path, journal=True)
+    spool.put([b"a"], 1.0)
+
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    spool.checkpoint()
+
+    assert list(spool.bodies()) == [b"a"]
+
+
+def test_a_journal_in_which_too_much_waits_is_passed_by(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes then is a row at once, and what waits is taken in with it."""
+    monkeypatch.setattr("otel_umami_exporter.journal._MOST_BYTES", 1_000)
+    spool = Spool(path, journal=True)
+    for number in range(20):
+        spool.put([b"%d" % number + b"x" * 100], 1.0)
+
+    assert sum(each.stat().st_size for each in files(path)) < 1_400
+    assert sorted(int(body.rstrip(b"x")) for body in spool.bodies()) == list(range(20))
+    assert spool.books().accepted == 20
 
 
 def test_a_closed_spool_leaves_no_journal(path: Path) -> None:
