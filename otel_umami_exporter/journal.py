@@ -56,6 +56,7 @@ class Journal:
         self._inside: set[int] = set()  # threads that hold the lock to write, or are about to
         self._descriptor: int | None = None
         self.name = ""
+        self.is_cut = False  # somebody has made it shorter: seen when it was read last
         self.leaves_rest = False  # what one of ours holds that we have let go is to be taken in
         self._size = 0
         self._taken = 0
@@ -132,7 +133,10 @@ class Journal:
             self._taken = max(self._taken, min(upto, self._size))
             if self._descriptor is None:
                 return b"", self._taken
-            return os.pread(self._descriptor, min(at_most, self._size - self._taken), self._taken), self._taken
+            wanted = min(at_most, self._size - self._taken)
+            data = os.pread(self._descriptor, wanted, self._taken)
+            self.is_cut = len(data) < wanted
+            return data, self._taken
 
     def waits_since(self) -> float | None:
         """Return when the oldest event was accepted that waits to be taken in, or None."""

@@ -46,6 +46,7 @@ class SpoolFile:
     def __init__(self, path: str | Path, *, journal: bool) -> None:
         self.path: Final = str(path)
         self._closed = False
+        self._said_unsynced = False
         self._sound: int | None = None  # the file that we have found sound
         self._journal: Final = Journal(self.path) if journal and SUPPORTED and self.path != MEMORY else None
         self.begin_anew()
@@ -104,8 +105,12 @@ class SpoolFile:
             if self._journal is not None and self._journal.is_needed:
                 try:
                     self._journal.sync()
+                except FileNotFoundError:
+                    pass  # let go, or deleted, meanwhile
                 except OSError as error:
-                    _log.debug("journal not synced: %s", error.strerror)
+                    level = logging.DEBUG if self._said_unsynced else logging.WARNING
+                    _log.log(level, "a power cut may take events: the disk does not hold them (%s)", error.strerror)
+                    self._said_unsynced = True
 
     def close(self) -> None:
         """Close the file. What waits is sent after the next start."""

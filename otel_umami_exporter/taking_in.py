@@ -50,7 +50,7 @@ def take_in_own(database: sqlite3.Connection, own: Journal, taken: Taken) -> Non
     data, begin = own.read(taken_upto(database, name))
     taken.upto = _insert(database, name, data, begin, taken)
     taken.own = taken.events
-    if data and taken.upto == begin:
+    if taken.upto == begin and (data or own.is_cut):
         _log.error("the journal was damaged: what was written after byte %d of it is lost", begin)
         own.abandon()
 

@@ -217,6 +217,21 @@ def test_a_journal_that_somebody_deletes_is_still_taken_in(path: Path) -> None:
     assert list(spool.bodies()) == [b"a", b"b"]
 
 
+@pytest.mark.parametrize("left", [0, 10])
+def test_a_journal_that_somebody_cuts_off_ends_there(path: Path, left: int, caplog: pytest.LogCaptureFixture) -> None:
+    """What was in it is lost, and said; nobody waits for it, and what comes next is safe."""
+    spool = Spool(path, journal=True)
+    spool.put([b"a"], 1.0)
+    os.truncate(files(path)[0], left)
+    assert spool.books().waiting == 0
+    assert "the journal was damaged" in caplog.text
+
+    spool.put([b"b"], 1.0)
+
+    assert list(spool.bodies()) == [b"b"]
+    assert spool.claim(10, 2.0, 90.0).events[0].body == b"b"
+
+
 def test_a_journal_does_not_grow_for_ever(path: Path) -> None:
     """Nor do they become many, though there is not one moment in which nothing waits."""
     spool = Spool(path, journal=True)
@@ -322,9 +337,9 @@ def test_the_limits_hold_for_a_journal_that_nobody_claims_from(path: Path) -> No
 
 
 def test_a_checkpoint_goes_on_when_the_disk_does_not_hold_the_journal(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The next one asks again; nothing is lost by it."""
+    """That is said once, and asked again; nothing is lost by it."""
     spool = Spool(path, journal=True)
     spool.put([b"a"], 1.0)
 
@@ -333,7 +348,11 @@ def test_a_checkpoint_goes_on_when_the_disk_does_not_hold_the_journal(
 
     monkeypatch.setattr(os, "fsync", fails)
     spool.checkpoint()
+    spool.checkpoint()
 
+    assert [each.getMessage() for each in caplog.records] == [
+        "a power cut may take events: the disk does not hold them (Input/output error)"
+    ]
     assert list(spool.bodies()) == [b"a"]
 
 
