@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from otel_umami_exporter.books import Books, count, read
+from otel_umami_exporter.books import Books, read
 from otel_umami_exporter.database import is_gone
 from otel_umami_exporter.errors import SpoolError, SpoolUnavailable
 from otel_umami_exporter.frames import AT_ONCE, LARGEST_BYTES
@@ -44,13 +44,14 @@ from otel_umami_exporter.spool_rows import (
     Settlement,
     Spooled,
     SpoolLimits,
-    delete,
+    adopt,
     drop_surplus,
     free,
     insert_many,
     insertion,
     last_id,
     oldest,
+    take_out,
 )
 from otel_umami_exporter.taking_in import Taken, forget, journals
 
@@ -192,12 +193,7 @@ class Spool(SpoolFile):
 
     def take_out(self, claim: Claim) -> None:
         """Strike a claimed batch from these books: it was put into another spool."""
-
-        def work(database: sqlite3.Connection) -> None:
-            database.execute("DELETE FROM leases WHERE id = ?", (claim.lease,))
-            count(database, "moved", "", delete(database, [each.id for each in claim.events]))
-
-        self.write(work)
+        self.write(lambda database: take_out(database, claim))
 
     def trim(self, now: float, *, at_most: int = _TRIM_AT_MOST) -> int:
         """Drop what is beyond the limits, oldest first and *at_most* so many, and write it into the books."""
@@ -212,21 +208,7 @@ class Spool(SpoolFile):
 
     def adopt(self, books: Books, letters: Sequence[tuple[bytes, float, float, str]]) -> None:
         """Take over the books and dead letters of a spool that ends, all of whose events have left it."""
-
-        def work(database: sqlite3.Connection) -> None:
-            count(database, "delivered", "", books.delivered)
-            for reason, number in books.dropped.items():
-                count(database, "dropped", reason, number)
-            for reason, number in books.refused.items():
-                count(database, "refused", reason, number)
-            count(database, "moved", "", -books.accepted)
-            for letter in letters:
-                own_id = database.execute(insertion(1), letter[:2]).lastrowid  # for an id of its own
-                database.execute("DELETE FROM events WHERE id = ?", (own_id,))
-                database.execute("INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?)", (own_id, *letter))
-            count(database, "moved", "", len(letters))
-
-        self.write(work)
+        self.write(lambda database: adopt(database, books, letters))
 
     def tidy(self, now: float) -> None:
         """Keep the limits, forget old keys and old dead letters, free what the dead have claimed. Takes its time."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
-from otel_umami_exporter.books import count, waiting_by_books
+from otel_umami_exporter.books import Books, count, waiting_by_books
 
 if TYPE_CHECKING:
     from otel_umami_exporter.lending import Loan
@@ -197,3 +197,24 @@ def oldest(database: sqlite3.Connection) -> tuple[int, float] | None:
         database.execute("SELECT first, accepted_at FROM lent ORDER BY first LIMIT 1").fetchone(),
     ]
     return min(((int(row[0]), float(row[1])) for row in rows if row), default=None)
+
+
+def take_out(database: sqlite3.Connection, claim: Claim) -> None:
+    """Strike a claimed batch from these books: it was put into another spool."""
+    database.execute("DELETE FROM leases WHERE id = ?", (claim.lease,))
+    count(database, "moved", "", delete(database, [each.id for each in claim.events]))
+
+
+def adopt(database: sqlite3.Connection, books: Books, letters: Sequence[tuple[bytes, float, float, str]]) -> None:
+    """Take over the books and dead letters of a spool that ends, all of whose events have left it."""
+    count(database, "delivered", "", books.delivered)
+    for reason, number in books.dropped.items():
+        count(database, "dropped", reason, number)
+    for reason, number in books.refused.items():
+        count(database, "refused", reason, number)
+    count(database, "moved", "", -books.accepted)
+    for letter in letters:
+        own_id = database.execute(insertion(1), letter[:2]).lastrowid  # for an id of its own
+        database.execute("DELETE FROM events WHERE id = ?", (own_id,))
+        database.execute("INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?)", (own_id, *letter))
+    count(database, "moved", "", len(letters))
