@@ -142,12 +142,13 @@ class _FinalResponse(HTTPResponse):
 class _Connection:
     """One connection, for one exchange after the other."""
 
-    __slots__ = ("_client", "_server", "_socket", "_watch", "idle_since")
+    __slots__ = ("_client", "_fields", "_server", "_socket", "_watch", "idle_since")
 
     def __init__(self, client: HTTPConnection, connected: socket.socket, server: Server) -> None:
         self.idle_since = 0.0
         self._client = client
         self._server = server
+        self._fields = "".join([f"{name}: {value}\r\n" for name, value in server.headers.items()])
         self._socket = connected
         self._watch = None
         if hasattr(select, "poll"):  # there is none on Windows
@@ -167,9 +168,10 @@ class _Connection:
     def exchange(self, target: str, content: bytes, give_up_at: float) -> tuple[Reply, bool]:
         """Send a request; return the reply, and whether the connection can be used again. Raises `OSError`."""
         is_sent = True
+        head = f"POST {target} HTTP/1.1\r\n{self._fields}Content-Length: {len(content)}\r\n\r\n".encode("latin-1")
         self._socket.settimeout(_left(give_up_at))
         try:
-            self._socket.sendall(self._head(target, len(content)) + content)
+            self._socket.sendall(head + content)
         except TimeoutError:
             raise
         except OSError:  # it may have answered before it hung up: that it is too large
@@ -186,10 +188,6 @@ class _Connection:
         if response.headers.get("Content-Encoding", "").lower() in _PACKED:
             body = _unpacked(body, self._server.body_limit)
         return Reply(response.status, body, response.headers.get("Retry-After")), is_kept
-
-    def _head(self, target: str, size: int) -> bytes:
-        fields = "".join([f"{name}: {value}\r\n" for name, value in self._server.headers.items()])
-        return f"POST {target} HTTP/1.1\r\n{fields}Content-Length: {size}\r\n\r\n".encode("latin-1")
 
     def _read(self, response: HTTPResponse, give_up_at: float) -> bytes:
         limit = self._server.body_limit

@@ -251,31 +251,8 @@ def test_a_journal_does_not_grow_for_ever(path: Path) -> None:
     assert spool.write(lambda database: database.execute("SELECT count(*) FROM journals").fetchone()) <= (1,)
 
 
-def test_a_checkpoint_asks_the_disk_itself_to_hold_the_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A power cut must not take what waits there; where nothing waits nothing is asked."""
-    spool = Spool(path, journal=True)
-    held: set[int] = set()
-    fsync = os.fsync
-
-    def seen(descriptor: int) -> None:
-        fsync(descriptor)
-        held.add(os.fstat(descriptor).st_ino)
-
-    monkeypatch.setattr(os, "fsync", seen)
-    spool.checkpoint()
-    assert held == set()
-
-    spool.put([b"a"], 1.0)
-    (journal,) = files(path)
-    spool.checkpoint()
-
-    assert held == {journal.stat().st_ino, path.parent.stat().st_ino}
-    assert files(path) == [journal]
-
-
-def test_a_checkpoint_asks_for_what_is_on_its_way_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is nowhere else until it has arrived: a slow answer and a power cut must not take it."""
-    spool = Spool(path, journal=True)
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the numbers of the files that the disk is asked for from now on."""
     held: list[int] = []
     fsync = os.fsync
 
@@ -284,6 +261,28 @@ def test_a_checkpoint_asks_for_what_is_on_its_way_too(path: Path, monkeypatch: p
         held.append(os.fstat(descriptor).st_ino)
 
     monkeypatch.setattr(os, "fsync", seen)
+    return held
+
+
+def test_a_checkpoint_asks_the_disk_itself_to_hold_the_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut must not take what waits there; where nothing waits nothing is asked."""
+    spool = Spool(path, journal=True)
+    held = synced(monkeypatch)
+    spool.checkpoint()
+    assert held == []
+
+    spool.put([b"a"], 1.0)
+    (journal,) = files(path)
+    spool.checkpoint()
+
+    assert sorted(held) == sorted([journal.stat().st_ino, path.parent.stat().st_ino])
+    assert files(path) == [journal]
+
+
+def test_a_checkpoint_asks_for_what_is_on_its_way_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is nowhere else until it has arrived: a slow answer and a power cut must not take it."""
+    spool = Spool(path, journal=True)
+    held = synced(monkeypatch)
     spool.put([b"a"], 1.0)
     claim = spool.claim(50, 2.0, 60.0)
     (journal,) = files(path)

@@ -85,9 +85,13 @@ class Line:
         """Wait until a thread has rested once more; return whether it has."""
         return self.wait_for(lambda: self.rests > seen)
 
-    def _answer(self, bodies: Sequence[bytes]) -> list[Outcome]:
+    def stir(self) -> None:
+        """Let whoever waits for something look again."""
         with self.clock.changed:
             self.clock.changed.notify_all()
+
+    def _answer(self, bodies: Sequence[bytes]) -> list[Outcome]:
+        self.stir()
         return [Delivered()] * len(bodies)
 
 
@@ -198,8 +202,7 @@ def test_another_goes_on_when_an_answer_does_not_come(tmp_path: Path) -> None:
 
         def answer(bodies: Sequence[bytes]) -> list[Outcome]:
             asked.append(bodies[0])
-            with line.clock.changed:
-                line.clock.changed.notify_all()
+            line.stir()
             if len(asked) == 1:
                 may_answer.wait(PATIENCE_SECONDS)
             return [Delivered()] * len(bodies)
@@ -222,8 +225,7 @@ def test_what_waits_in_the_journal_goes_after_what_has_failed(tmp_path: Path, mo
         answers: list[Outcome] = [Unavailable("away")]
 
         def answer(bodies: Sequence[bytes]) -> list[Outcome]:
-            with line.clock.changed:
-                line.clock.changed.notify_all()
+            line.stir()
             return [answers.pop() if answers else Delivered()] * len(bodies)
 
         line.end.answer = answer
@@ -245,8 +247,7 @@ def test_an_event_does_not_wait_for_one_that_stepped_aside(tmp_path: Path) -> No
         may_answer, is_asked = threading.Event(), threading.Event()
 
         def answer(bodies: Sequence[bytes]) -> list[Outcome]:
-            with line.clock.changed:
-                line.clock.changed.notify_all()
+            line.stir()
             if not is_asked.is_set():
                 is_asked.set()
                 may_answer.wait(PATIENCE_SECONDS)
